@@ -67,10 +67,12 @@ func SummarizeLatency(turns []Turn) LatencySummary {
 	return LatencySummary{P50: rank(50), P95: rank(95), Turns: len(all)}
 }
 
-// Transcript is what a recogniser made of a caller's audio.
+// Transcript is what a recogniser made of the caller's current utterance, from its beginning.
 type Transcript struct {
-	Text  string
-	Words []Word        // may be empty
-	Final bool          // false: interim, may still change
-	UpTo  time.Duration // audio heard by the recogniser when it decided, from the start of the call's media
+	Utterance int // counts the recogniser's resets, from 0: tells a late transcript of the last utterance apart
+	Text      string
+	Words     []Word        // may be empty
+	Final     bool          // covers all that was heard before a flush; false: interim, may still change
+	UpTo      time.Duration // audio taken in when it was decided, from the start of the call's media
+	Err       error         // the recogniser failed; Text is empty
 }

@@ -1,0 +1,9 @@
+package talkstack
+
+// SpeechRequest asks a provider to speak a text.
+type SpeechRequest struct {
+	Text  string
+	Voice Voice
+	Speed float64 // 1 is the voice's own; 0 means 1
+	Rate  int     // sample rate of the wanted audio, in Hz
+}
