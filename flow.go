@@ -85,8 +85,3 @@ type FlowRequest struct {
 	Save    map[string]string `json:"save,omitempty" doc:"Slot name → dotted path in the JSON answer: appointment.id."`
 	Timeout Milliseconds      `json:"timeout_ms,omitempty" minimum:"0" maximum:"30000" doc:"0 means 5000."`
 }
-
-// Check lists what is wrong with the flow; fields are paths such as nodes[2].next.
-func (f *Flow) Check() []FieldError {
-	return nil
-}
