@@ -114,7 +114,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []*Tensor) error {
 		switch {
 		case outputs[i] != nil || v == nil:
 		case err == nil:
-			outputs[i] = &Tensor{value: v}
+			outputs[i] = newTensor(v)
 		default: // a failed run hands out nothing half-made
 			_ = v.Destroy()
 		}
@@ -162,19 +162,30 @@ func (s *Session) Close() {
 	}
 }
 
-// Tensor is an array that a network reads or writes.
+// Tensor is an array that a network reads or writes. One that is forgotten is freed by the garbage collector.
 type Tensor struct {
+	*memory
+	cleanup runtime.Cleanup
+}
+
+// memory is what a tensor owns outside of the Go heap.
+type memory struct {
 	value ort.Value
-	pin   runtime.Pinner // onnxruntime keeps a pointer to the Go memory between calls
+	pin   runtime.Pinner // onnxruntime keeps a pointer to the Go data between calls
+}
+
+func (m *memory) free() {
+	_ = m.value.Destroy() // fails only when freed already
+	m.pin.Unpin()
 }
 
 // NewFloats wraps data, which is not copied, in a tensor of the given shape.
-func NewFloats(data []float32, shape ...int64) (*Tensor, error) { return newTensor(data, shape) }
+func NewFloats(data []float32, shape ...int64) (*Tensor, error) { return wrap(data, shape) }
 
 // NewInts wraps data, which is not copied, in a tensor of the given shape.
-func NewInts(data []int64, shape ...int64) (*Tensor, error) { return newTensor(data, shape) }
+func NewInts(data []int64, shape ...int64) (*Tensor, error) { return wrap(data, shape) }
 
-func newTensor[T float32 | int64](data []T, shape []int64) (*Tensor, error) {
+func wrap[T float32 | int64](data []T, shape []int64) (*Tensor, error) {
 	if len(data) == 0 || len(shape) == 0 { // scalar and empty shapes crash the binding
 		return nil, errors.New("onnx: a tensor needs at least one dimension and one element")
 	}
@@ -182,9 +193,15 @@ func newTensor[T float32 | int64](data []T, shape []int64) (*Tensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("onnx: tensor: %w", err)
 	}
-	t := &Tensor{value: v}
+	t := newTensor(v)
 	t.pin.Pin(&data[0])
 	return t, nil
+}
+
+func newTensor(v ort.Value) *Tensor {
+	t := &Tensor{memory: &memory{value: v}}
+	t.cleanup = runtime.AddCleanup(t, (*memory).free, t.memory)
+	return t
 }
 
 // Floats is the tensor's data, nil when it holds no floats. It is valid until Close.
@@ -195,12 +212,12 @@ func (t *Tensor) Floats() []float32 {
 	return nil
 }
 
-// Close frees the tensor. Closing nil is fine.
+// Close frees the tensor; it cannot be used any more. Closing nil, or again, is fine.
 func (t *Tensor) Close() {
-	if t == nil || t.value == nil {
+	if t == nil || t.memory == nil {
 		return
 	}
-	_ = t.value.Destroy()
-	t.value = nil
-	t.pin.Unpin()
+	t.cleanup.Stop()
+	t.free()
+	t.memory = nil
 }
