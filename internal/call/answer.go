@@ -1,0 +1,84 @@
+package call
+
+import (
+	"context"
+	"time"
+
+	"talkstack"
+)
+
+// Incoming is a call that rings here, as a door offers it.
+type Incoming interface {
+	From() string   // the caller's number as the carrier sent it; may be empty
+	To() string     // the number that was called
+	CallID() string // the carrier's id for the call
+	Ring()
+	Answer(ctx context.Context) (Leg, error)
+	Reject(r Refusal)
+}
+
+// Refusal is why an incoming call is not taken. Each door maps its code once.
+type Refusal struct {
+	Code       talkstack.Code // not_found, limited, unavailable, internal
+	RetryAfter time.Duration  // zero: do not say
+}
+
+const (
+	// retryWhenFull is what callers are told to wait when every line is taken: about the length of a short call.
+	retryWhenFull = 30 * time.Second
+	retryWhenAway = 10 * time.Second
+)
+
+// Answer takes an incoming call for the agent that its number belongs to, and returns when it is over. A number
+// that nobody has, a full node and an unreachable database are refused.
+func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
+	log := s.cfg.Log.With("carrier_call_id", in.CallID())
+	sid := talkstack.NewCallSID()
+	ctx, leave, ok := s.admit(ctx, sid)
+	if !ok {
+		log.Warn("incoming call refused: no room", "live", s.Live())
+		in.Reject(Refusal{Code: talkstack.CodeUnavailable, RetryAfter: retryWhenFull})
+		return
+	}
+	defer leave()
+	agent, err := s.cfg.DB.RouteInbound(ctx, in.To())
+	if err != nil {
+		log.Info("incoming call refused", "to", talkstack.MaskNumber(in.To()), "error", err)
+		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenAway})
+		return
+	}
+	in.Ring()
+	c, err := s.cfg.DB.InsertInboundCall(ctx, talkstack.Call{
+		SID: sid, CarrierSID: in.CallID(), UserID: agent.UserID, ProjectID: agent.ProjectID,
+		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Inbound,
+		From: in.From(), To: in.To(), Node: s.cfg.Node, Attempt: 1,
+		MissingVariables: fill(agent, map[string]any{"caller_number": in.From(), "called_number": in.To()}).missing,
+	})
+	if err != nil {
+		log.Warn("incoming call refused: it could not be stored", "error", err)
+		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenFull})
+		return
+	}
+	log = log.With("call_id", c.SID, "agent_id", c.AgentID)
+	storeCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
+	defer stop()
+	book := newLedger(storeCtx, log)
+
+	prepared, err := s.prepare(ctx, c, log)
+	if err != nil {
+		log.Error("incoming call could not be prepared", "error", err)
+		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenAway})
+		s.finish(book, c, internalEnding(), nil, log)
+		return
+	}
+	defer prepared.discard()
+	leg, err := in.Answer(ctx)
+	if err != nil { // the caller gave up, or no common codec
+		log.Info("incoming call was not answered", "error", err)
+		s.finish(book, c, talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
+			Party: talkstack.PartyCaller, Code: talkstack.EndUserHangup, Message: "The caller gave up before the call was answered.",
+		}}, nil, log)
+		return
+	}
+	s.hold(ctx, c, leg, prepared, book, log)
+}

@@ -1,0 +1,76 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"talkstack"
+)
+
+// storeLimit is how long the end of a call is tried to be stored before it is left to the reaper.
+const storeLimit = 10 * time.Minute
+
+// Dial makes one attempt at a claimed call, holds the conversation, and stores how it ended. It returns when the
+// call is over. The attempt is committed as dialling before the INVITE leaves; if that cannot be stored, or the
+// attempt is no longer ours, nothing is sent.
+func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
+	log := s.cfg.Log.With("call_id", c.SID, "agent_id", c.AgentID)
+	ctx, leave := s.enter(ctx, c.SID)
+	defer leave()
+	storeCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
+	defer stop()
+
+	prepared, err := s.prepare(ctx, c, log)
+	if err != nil {
+		log.Error("call could not be prepared", "error", err)
+		s.failUndialed(storeCtx, c, err, log)
+		return
+	}
+	defer prepared.discard()
+	if err := s.cfg.DB.MarkDialing(ctx, c); err != nil {
+		// The call stays claimed: the dispatcher or the reaper queues it again, and nothing was sent.
+		log.Warn("call was not dialled", "error", err)
+		return
+	}
+	log.Info("dialling", "to", talkstack.MaskNumber(c.To), "attempt", c.Attempt)
+	book := newLedger(storeCtx, log)
+	leg, err := s.cfg.Dial(ctx, Dialing{
+		CallID: fmt.Sprintf("%s-%d", c.SID, c.Attempt), From: c.From, To: c.To,
+		RingTimeout: prepared.agent.Settings.RingTimeout.Duration(),
+		OnRinging: func() {
+			book.add("ringing", func(ctx context.Context) error { return s.cfg.DB.MarkRinging(ctx, c) })
+		},
+	})
+	if err != nil {
+		s.finish(book, c, dialEnding(ctx, err), nil, log)
+		return
+	}
+	s.hold(ctx, c, leg, prepared, book, log)
+}
+
+// dialEnding is how a call ends that was not answered.
+func dialEnding(ctx context.Context, err error) talkstack.Ending {
+	if ctx.Err() != nil {
+		return endingOf(context.Cause(ctx))
+	}
+	if e, ok := errors.AsType[*DialError](err); ok {
+		return e.Ending
+	}
+	return internalEnding()
+}
+
+// failUndialed ends a call that cannot even be tried: its agent cannot be loaded or cannot speak.
+func (s *Switchboard) failUndialed(ctx context.Context, c talkstack.Call, cause error, log *slog.Logger) {
+	if talkstack.ErrorCode(cause) == talkstack.CodeUnavailable {
+		return // it stays claimed and is queued again
+	}
+	ending := internalEnding()
+	if message := talkstack.ErrorMessage(cause); talkstack.ErrorCode(cause) != talkstack.CodeInternal {
+		ending.Reason.Message = message
+	}
+	book := newLedger(ctx, log)
+	s.finish(book, c, ending, nil, log)
+}

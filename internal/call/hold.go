@@ -1,0 +1,92 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"talkstack"
+	"talkstack/internal/brain"
+	"talkstack/internal/recording"
+	"talkstack/internal/voice"
+)
+
+// prepared is what a call needs before it is answered: made while the phone rings, so that the answer costs nothing.
+type prepared struct {
+	agent     talkstack.Agent
+	script    script
+	voice     talkstack.Voice
+	brain     brain.Brain
+	brainName string
+	cancel    context.CancelFunc
+}
+
+// discard ends the work done ahead. It may be called more than once.
+func (p *prepared) discard() { p.cancel() }
+
+// prepare loads the agent of a call, makes its brain, and has its greeting spoken ahead into the cache.
+func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.Logger) (*prepared, error) {
+	agent, err := s.cfg.DB.AgentVersion(ctx, c.AgentID, c.AgentVersion)
+	if err != nil {
+		return nil, err
+	}
+	vars := variables(c)
+	p := &prepared{agent: agent, script: fill(agent, vars), voice: s.cfg.Speech.Voice(agent.VoiceID)}
+	p.agent.Settings.Voicemail.Message = p.script.voicemail
+	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, vars); err != nil {
+		return nil, err
+	}
+	ahead, cancel := context.WithCancel(ctx)
+	p.cancel = cancel
+	if p.script.greeting != "" {
+		go func() { // ends with the call at the latest
+			req := talkstack.SpeechRequest{Text: p.script.greeting, Voice: p.voice, Speed: agent.Settings.Speed, Rate: narrowband}
+			if err := s.cfg.Speech.Synthesizer.Warm(ahead, req); err != nil && ahead.Err() == nil {
+				log.Warn("greeting was not spoken ahead", "error", err)
+			}
+		}()
+	}
+	return p, nil
+}
+
+// narrowband is the frame rate of telephone legs, in Hz.
+const narrowband = 8000
+
+// hold runs an answered call to its end and stores it.
+func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *prepared, book *ledger, log *slog.Logger) {
+	answered := time.Now()
+	key := ""
+	var rec *recording.Writer
+	if p.agent.Settings.Recording {
+		key = recording.Key(c.SID, answered)
+	}
+	// Its name is stored with the answer and before the first sample, so a recording is never without an owner.
+	book.add("answered", func(ctx context.Context) error { return s.cfg.DB.MarkAnswered(ctx, c, answered, key) })
+	if key != "" {
+		var err error
+		if rec, err = s.cfg.Recordings.Create(key, leg.Rate()); err != nil {
+			log.Error("call is not recorded", "error", err)
+		}
+	}
+	log.Info("answered", "brain", p.brainName)
+	transcriber := s.cfg.Speech.NewTranscriber(leg.Rate())
+	defer transcriber.Close()
+	live := &Live{leg: leg, rec: rec, log: log, conv: voice.New(voice.Config{
+		Settings: p.agent.Settings, Greeting: p.script.greeting, Voice: p.voice, Rate: leg.Rate(),
+		Brain: p.brain, Transcriber: transcriber, Synthesizer: s.cfg.Speech.Synthesizer,
+		Detector: s.cfg.Speech.NewDetector(), Direction: c.Direction, Log: log,
+		OnTurn: func(t talkstack.Turn) {
+			book.add("turn", func(ctx context.Context) error { return s.cfg.DB.AddTurn(ctx, c.SID, t) })
+		},
+	})}
+	ending := live.Run(ctx)
+	s.finish(book, c, ending, p.brain.Slots(), log)
+}
+
+// finish stores the end of a call after everything that happened before it, and waits until it is stored.
+func (s *Switchboard) finish(book *ledger, c talkstack.Call, ending talkstack.Ending, slots map[string]string, log *slog.Logger) {
+	ended := time.Now()
+	book.add("end", func(ctx context.Context) error { return s.cfg.DB.FinishCall(ctx, c, ending, slots, ended) })
+	book.close()
+	log.Info("ended", "status", ending.Status, "party", ending.Reason.Party, "reason", ending.Reason.Code)
+}

@@ -1,0 +1,106 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"talkstack"
+)
+
+// ledger stores what happens in a live call, in order, away from the call's own goroutines: a database that is
+// slow or away delays nobody's speech. What cannot be stored is tried again until it can or the ledger's context ends.
+type ledger struct {
+	ctx  context.Context //nolint:containedctx // bounds the retries of one call's writes
+	log  *slog.Logger
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	wake chan struct{}
+	todo []entry
+	done bool
+}
+
+// entry is one write.
+type entry struct {
+	what  string
+	write func(ctx context.Context) error
+}
+
+const (
+	retryFirst = 100 * time.Millisecond
+	retryLast  = 5 * time.Second
+)
+
+func newLedger(ctx context.Context, log *slog.Logger) *ledger {
+	l := &ledger{ctx: ctx, log: log, wake: make(chan struct{}, 1)}
+	l.wg.Go(l.run)
+	return l
+}
+
+// add queues a write. It never blocks.
+func (l *ledger) add(what string, write func(ctx context.Context) error) {
+	l.mu.Lock()
+	l.todo = append(l.todo, entry{what, write})
+	l.mu.Unlock()
+	l.signal()
+}
+
+// close waits until all is written, or given up.
+func (l *ledger) close() {
+	l.mu.Lock()
+	l.done = true
+	l.mu.Unlock()
+	l.signal()
+	l.wg.Wait()
+}
+
+func (l *ledger) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *ledger) run() {
+	for {
+		l.mu.Lock()
+		todo, done := l.todo, l.done
+		l.todo = nil
+		l.mu.Unlock()
+		for _, e := range todo {
+			l.write(e)
+		}
+		if len(todo) > 0 {
+			continue
+		}
+		if done {
+			return
+		}
+		<-l.wake
+	}
+}
+
+// write does one write, again and again while the database is away. Any other failure is ours, and final.
+func (l *ledger) write(e entry) {
+	for pause := retryFirst; ; pause = min(2*pause, retryLast) {
+		err := e.write(l.ctx)
+		switch talkstack.ErrorCode(err) {
+		case "":
+			return
+		case talkstack.CodeUnavailable:
+			if l.ctx.Err() == nil {
+				l.log.Warn("database away, will write again", "what", e.what, "error", err)
+				break
+			}
+			fallthrough
+		default:
+			l.log.Error("could not be stored", "what", e.what, "error", err)
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-l.ctx.Done():
+		}
+	}
+}

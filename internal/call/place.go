@@ -1,0 +1,70 @@
+package call
+
+import (
+	"context"
+
+	"talkstack"
+)
+
+// Place accepts an outbound call: it is stored as queued and never lost from here on. The number, the project and
+// the agent are checked; a placeholder without a value becomes empty and is reported on the call (spec Q44).
+func (s *Switchboard) Place(ctx context.Context, p talkstack.Placement) (talkstack.Call, error) {
+	to, err := talkstack.ParseE164(p.To)
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	project, err := s.cfg.DB.Project(ctx, p.UserID, p.ProjectID)
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	agentID := p.AgentID
+	if agentID == "" {
+		agentID = project.ActiveAgent
+	}
+	if agentID == "" {
+		return talkstack.Call{}, talkstack.Errorf(talkstack.CodeInvalid, "agentId is missing, and the project has no active agent to use instead.")
+	}
+	agent, err := s.cfg.DB.Agent(ctx, p.UserID, agentID)
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	if agent.ProjectID != project.ID {
+		return talkstack.Call{}, talkstack.Errorf(talkstack.CodeNotFound, "Agent not found.")
+	}
+	from, err := s.callerNumber(ctx, agent)
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	c, err := s.cfg.DB.PlaceCall(ctx, talkstack.Call{
+		SID: talkstack.NewCallSID(), UserID: p.UserID, ProjectID: project.ID,
+		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Outbound,
+		From: from, To: to, DynamicVariables: p.DynamicVariables,
+		MissingVariables: fill(agent, p.DynamicVariables).missing,
+	})
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	s.cfg.Wake()
+	return c, nil
+}
+
+// callerNumber is the number an agent calls from: its own, or one of its project's that no agent has.
+func (s *Switchboard) callerNumber(ctx context.Context, agent talkstack.Agent) (string, error) {
+	own, err := s.cfg.DB.NumbersByAgent(ctx, agent.UserID, agent.ID)
+	if err != nil {
+		return "", err
+	}
+	if len(own) > 0 {
+		return own[0].E164, nil
+	}
+	shared, err := s.cfg.DB.NumbersByProject(ctx, agent.UserID, agent.ProjectID)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range shared {
+		if n.AgentID == "" {
+			return n.E164, nil
+		}
+	}
+	return "", talkstack.Errorf(talkstack.CodeInvalid, "The agent has no phone number to call from: assign one with POST /phone-number/add-number.")
+}
