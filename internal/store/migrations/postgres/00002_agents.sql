@@ -1,0 +1,56 @@
+-- +goose Up
+CREATE TABLE projects (
+  id             TEXT PRIMARY KEY,
+  user_id        TEXT NOT NULL REFERENCES users (id),
+  name           TEXT NOT NULL,
+  description    TEXT NOT NULL,
+  webhook_url    TEXT NOT NULL,
+  active_agent   TEXT, -- of agents; no foreign key, because agents already points here
+  max_calls      BIGINT NOT NULL,
+  last_served_at TIMESTAMPTZ NOT NULL, -- when a call of it was last claimed: who waited longest goes first
+  deleted_at     TIMESTAMPTZ,
+  created_at     TIMESTAMPTZ NOT NULL,
+  updated_at     TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX projects_name ON projects (user_id, name) WHERE deleted_at IS NULL;
+
+CREATE TABLE agents (
+  id         TEXT PRIMARY KEY,
+  user_id    TEXT NOT NULL REFERENCES users (id),
+  project_id TEXT NOT NULL REFERENCES projects (id),
+  version    BIGINT NOT NULL, -- the current one, of agent_versions
+  deleted_at TIMESTAMPTZ,
+  created_at TIMESTAMPTZ NOT NULL,
+  updated_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX agents_project ON agents (project_id, created_at);
+
+-- What an agent was at each version. Rows never change: calls point at them.
+CREATE TABLE agent_versions (
+  agent_id   TEXT NOT NULL REFERENCES agents (id),
+  version    BIGINT NOT NULL,
+  name       TEXT NOT NULL,
+  prompt     TEXT NOT NULL,
+  voice_id   TEXT NOT NULL,
+  settings   JSONB NOT NULL,
+  created_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (agent_id, version)
+);
+
+CREATE TABLE numbers (
+  id         TEXT PRIMARY KEY,
+  user_id    TEXT NOT NULL REFERENCES users (id),
+  project_id TEXT NOT NULL REFERENCES projects (id),
+  agent_id   TEXT REFERENCES agents (id),
+  e164       TEXT NOT NULL UNIQUE,
+  status     TEXT NOT NULL,
+  created_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX numbers_project ON numbers (project_id, created_at);
+CREATE INDEX numbers_agent ON numbers (agent_id, created_at);
+
+-- +goose Down
+DROP TABLE numbers;
+DROP TABLE agent_versions;
+DROP TABLE agents;
+DROP TABLE projects;

@@ -1,0 +1,275 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"talkstack"
+	"talkstack/internal/store/query"
+)
+
+// Hold names one attempt at a call and the node that works on it. Every change of a call that runs is guarded by it, so
+// a node that was taken for dead can not touch what another one has meanwhile.
+type Hold struct {
+	SID     talkstack.CallSID
+	Node    talkstack.NodeID
+	Attempt int
+}
+
+// HoldOf is the hold of a call as Claim or InsertInboundCall returned it.
+func HoldOf(c *talkstack.Call) Hold { return Hold{SID: c.SID, Node: c.Node, Attempt: c.Attempt} }
+
+// maxClaimProjects is how many projects one claim serves. It bounds the time their rows stay locked.
+const maxClaimProjects = 16
+
+// Claim moves up to free due calls into the hands of a node and returns them, oldest first within a project. No project
+// passes its limit of open calls, whoever claims at the same time, and the projects that have waited longest are served
+// first and share what is free. A node that the others take for dead gets ErrLeaseLost.
+func (db *DB) Claim(ctx context.Context, node talkstack.NodeID, free int) ([]talkstack.Call, error) {
+	if free <= 0 {
+		return nil, nil
+	}
+	// Most of the time nothing is due: find that out without the write lock.
+	if due, err := db.NextDue(ctx); err != nil || due.IsZero() || due.After(db.now()) {
+		return nil, err
+	}
+	var claimed []talkstack.Call
+	err := db.transact(ctx, "claim calls", func(q *query.Queries) (err error) {
+		claimed, err = db.claim(ctx, q, node, free)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claimed, nil
+}
+
+func (db *DB) claim(ctx context.Context, q *query.Queries, node talkstack.NodeID, free int) ([]talkstack.Call, error) {
+	if err := db.requireLease(ctx, q, node); err != nil {
+		return nil, err
+	}
+	now := db.now()
+	projects, err := q.LockDueProjects(ctx, query.LockDueProjectsParams{Now: now, MaxProjects: int64(min(free, maxClaimProjects))})
+	if err != nil {
+		return nil, err
+	}
+	var out []talkstack.Call
+	for i, p := range projects {
+		// Counted by a statement of its own: the one that took the lock saw the rows from before it had it, and two
+		// nodes could pass the limit together.
+		open, err := q.CountOpenCalls(ctx, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		waiting := len(projects) - i
+		share := (free - len(out) + waiting - 1) / waiting
+		room := min(int(p.MaxCalls-open), share)
+		if room <= 0 {
+			continue
+		}
+		rows, err := q.ClaimCalls(ctx, query.ClaimCallsParams{Node: node, ProjectID: p.ID, Now: now, MaxCalls: int64(room)})
+		if err != nil {
+			return nil, err
+		}
+		calls, err := callsOf(rows)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(calls, func(a, b talkstack.Call) int { // RETURNING promises no order
+			if n := a.NotBefore.Compare(b.NotBefore); n != 0 {
+				return n
+			}
+			return strings.Compare(string(a.SID), string(b.SID))
+		})
+		out = append(out, calls...)
+		// Only who was served goes to the back: otherwise one free line would always go to the same project.
+		if err := q.MarkServed(ctx, query.MarkServedParams{ID: p.ID, Now: now}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// NextDue is when the next queued call may be dialled; zero when none is queued.
+func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
+	due, err := db.reader().NextDue(ctx)
+	if isNoRows(err) {
+		return time.Time{}, nil
+	}
+	return due.UTC(), wrap("look for due calls", err)
+}
+
+// MarkDialing notes that this attempt's INVITE is about to leave. It must have returned without error before it does:
+// from then on nobody dials the attempt again. It is refused with ErrNotHeld when the call is not claimed by this hold
+// or somebody has asked to hang it up.
+func (db *DB) MarkDialing(ctx context.Context, h Hold, carrierSID string) error {
+	n, err := db.writer().MarkDialing(ctx, query.MarkDialingParams{
+		SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt), CarrierSID: cleanText(carrierSID), Now: ptr(db.now()),
+	})
+	return guarded("mark a call dialing", n, err)
+}
+
+// MarkRinging notes that the other party's phone rings.
+func (db *DB) MarkRinging(ctx context.Context, h Hold) error {
+	n, err := db.writer().MarkRinging(ctx, query.MarkRingingParams{SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt)})
+	return guarded("mark a call ringing", n, err)
+}
+
+// MarkAnswered notes that the call was answered and is live, in either direction.
+func (db *DB) MarkAnswered(ctx context.Context, h Hold) error {
+	n, err := db.writer().MarkAnswered(ctx, query.MarkAnsweredParams{SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt), Now: ptr(db.now())})
+	return guarded("mark a call answered", n, err)
+}
+
+// Requeue puts a claimed call back into the queue: nothing was sent.
+func (db *DB) Requeue(ctx context.Context, h Hold) error {
+	n, err := db.writer().RequeueCall(ctx, query.RequeueCallParams{SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt)})
+	return guarded("requeue a call", n, err)
+}
+
+func guarded(doing string, rows int64, err error) error {
+	if err == nil && rows == 0 {
+		return ErrNotHeld
+	}
+	return wrap(doing, err)
+}
+
+// Outcome is what a call leaves behind when it ends.
+type Outcome struct {
+	Ending           talkstack.Ending
+	Slots            map[string]string
+	MissingVariables []string // nil keeps what is stored
+	Recording        string   // key in the recording store; empty: none
+	Cost             float64  // US dollars
+}
+
+// FinishCall ends a call with its outcome and returns it as stored. It is refused with ErrNotHeld when the call is not in
+// this hold, and with CodeConflict when its status can not become the ending's (talkstack.CanTransition). Finishing again
+// with the same ending changes nothing and is no error: so it may be repeated when the first answer was lost.
+func (db *DB) FinishCall(ctx context.Context, h Hold, o Outcome) (talkstack.Call, error) {
+	var c talkstack.Call
+	err := db.transact(ctx, "finish a call", func(q *query.Queries) (err error) {
+		if c, err = callOf(q.LockCall(ctx, h.SID)); err != nil {
+			return err
+		}
+		if c.Node != h.Node || c.Attempt != h.Attempt || c.State == talkstack.StateQueued {
+			return ErrNotHeld
+		}
+		if c.State == talkstack.StateEnded {
+			if c.Status == o.Ending.Status && c.EndReason != nil && c.EndReason.Code == o.Ending.Reason.Code {
+				return nil
+			}
+			return ErrNotHeld
+		}
+		if !talkstack.CanTransition(c.Status, o.Ending.Status) || !o.Ending.Status.Final() {
+			return talkstack.Errorf(talkstack.CodeConflict, "A call that is %s can not end as %s.", c.Status, o.Ending.Status)
+		}
+		return db.finish(ctx, q, &c, o)
+	})
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	return c, nil
+}
+
+// finish writes the outcome. What follows from a call's end, such as telling its project's webhook, belongs into the
+// same transaction: here and in end.
+func (db *DB) finish(ctx context.Context, q *query.Queries, c *talkstack.Call, o Outcome) error {
+	c.Slots = map[string]string{}
+	for k, v := range o.Slots {
+		c.Slots[cleanText(k)] = cleanText(v)
+	}
+	if o.MissingVariables != nil {
+		c.MissingVariables = make([]string, len(o.MissingVariables))
+		for i, v := range o.MissingVariables {
+			c.MissingVariables[i] = cleanText(v)
+		}
+	}
+	slots, err := encode("slots", c.Slots)
+	if err != nil {
+		return err
+	}
+	missing, err := encode("missingVariables", c.MissingVariables)
+	if err != nil {
+		return err
+	}
+	c.State, c.Status, c.Recording, c.Cost, c.EndedAt = talkstack.StateEnded, o.Ending.Status, o.Recording, o.Cost, db.now()
+	reason := o.Ending.Reason
+	reason.Message = cleanText(reason.Message)
+	c.EndReason = &reason
+	return q.FinishCall(ctx, query.FinishCallParams{
+		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message,
+		Slots: slots, MissingVariables: missing, Recording: c.Recording, Cost: c.Cost, Now: &c.EndedAt,
+	})
+}
+
+// end ends a call from outside, without an outcome: it was cancelled, or its process died.
+func (db *DB) end(ctx context.Context, q *query.Queries, c *talkstack.Call, reason talkstack.EndReason) error {
+	c.State, c.Status, c.EndReason, c.EndedAt = talkstack.StateEnded, talkstack.StatusFailed, &reason, db.now()
+	return q.EndCall(ctx, query.EndCallParams{
+		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message, Now: &c.EndedAt,
+	})
+}
+
+// RequestHangup asks for the end of one of the user's calls and returns it. A queued call ends at once, as failed: it was
+// never dialled. Otherwise the wish is stored, and the node that holds the call finds it by OpenCalls. A call that has
+// ended stays as it is.
+func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid string) (talkstack.Call, error) {
+	found, err := db.Call(ctx, user, sid)
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	var c talkstack.Call
+	err = db.transact(ctx, "request a hang-up", func(q *query.Queries) (err error) {
+		if c, err = callOf(q.LockCall(ctx, found.SID)); err != nil {
+			return err
+		}
+		switch c.State {
+		case talkstack.StateQueued:
+			return db.end(ctx, q, &c, talkstack.EndReason{
+				Party: talkstack.PartyAgent, Code: talkstack.EndAgentHangup, Message: "The call was cancelled before it was dialled.",
+			})
+		case talkstack.StateClaimed, talkstack.StateDialing, talkstack.StateLive:
+			return q.RequestHangup(ctx, query.RequestHangupParams{SID: c.SID, Now: ptr(db.now())})
+		case talkstack.StateEnded:
+		}
+		return nil
+	})
+	if err != nil {
+		return talkstack.Call{}, err
+	}
+	return c, nil
+}
+
+// OpenCall is a call that a node holds.
+type OpenCall struct {
+	Hold
+	State           talkstack.CallState
+	Status          talkstack.CallStatus
+	Direction       talkstack.Direction
+	HangupRequested bool
+}
+
+// OpenCalls returns what a node holds: the calls it has claimed, dials or has live.
+func (db *DB) OpenCalls(ctx context.Context, node talkstack.NodeID) ([]OpenCall, error) {
+	rows, err := db.reader().OpenCallsOfNode(ctx, node)
+	if err != nil {
+		return nil, wrap("list open calls", err)
+	}
+	out := make([]OpenCall, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, OpenCall{
+			Hold:  Hold{SID: r.SID, Node: r.Node, Attempt: int(r.Attempt)},
+			State: r.State, Status: r.Status, Direction: r.Direction, HangupRequested: r.HangupRequestedAt != nil,
+		})
+	}
+	return out, nil
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

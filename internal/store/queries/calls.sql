@@ -1,0 +1,121 @@
+-- name: InsertCall :exec
+INSERT INTO calls (
+  sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state,
+  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt,
+  not_before, created_at, answered_at
+) VALUES (
+  @sid, @carrier_sid, @user_id, @project_id, @agent_id, @agent_version, @direction, @from_number, @to_number, @status, @state,
+  '', '', '', @dynamic_variables, @missing_variables, '{}', 0, '', @node, @attempt,
+  @not_before, @created_at, @answered_at
+);
+
+-- name: CallBySID :one
+SELECT * FROM calls WHERE sid = @sid;
+
+-- name: Call :one
+SELECT * FROM calls WHERE sid = @sid AND user_id = @user_id;
+
+-- name: CallByCarrierSID :one
+SELECT * FROM calls WHERE carrier_sid = @carrier_sid AND carrier_sid <> '' AND user_id = @user_id
+ORDER BY created_at DESC, sid DESC LIMIT 1;
+
+-- name: LockCall :one
+SELECT * FROM calls WHERE sid = @sid /*FOR UPDATE*/ LIMIT 1;
+
+-- name: CallHistory :many
+SELECT * FROM calls WHERE sid IN (
+  SELECT h.sid FROM calls h WHERE h.project_id = @project_id ORDER BY h.created_at DESC, h.sid DESC LIMIT @page_size OFFSET @skip
+) ORDER BY created_at DESC, sid DESC;
+
+-- name: NextDue :one
+SELECT not_before FROM calls WHERE state = 'queued' ORDER BY not_before LIMIT 1;
+
+-- name: LockDueProjects :many
+SELECT p.id, p.max_calls FROM projects p
+WHERE EXISTS (SELECT 1 FROM calls c WHERE c.project_id = p.id AND c.state = 'queued' AND c.not_before <= @now)
+  AND (SELECT COUNT(*) FROM calls o WHERE o.project_id = p.id AND o.state IN ('claimed', 'dialing', 'live')) < p.max_calls
+ORDER BY p.last_served_at, p.id /*FOR NO KEY UPDATE OF p SKIP LOCKED*/ LIMIT @max_projects;
+
+-- name: CountOpenCalls :one
+SELECT COUNT(*) FROM calls WHERE project_id = @project_id AND state IN ('claimed', 'dialing', 'live');
+
+-- name: ClaimCalls :many
+UPDATE calls SET state = 'claimed', node = @node, attempt = attempt + 1
+WHERE state = 'queued' AND sid IN (
+  SELECT d.sid FROM calls d WHERE d.project_id = @project_id AND d.state = 'queued' AND d.not_before <= @now
+  ORDER BY d.not_before, d.sid LIMIT @max_calls
+) RETURNING *;
+
+-- name: MarkServed :exec
+UPDATE projects SET last_served_at = @now WHERE id = @id;
+
+-- name: LockProjectForInbound :one
+SELECT max_calls FROM projects WHERE id = @id AND deleted_at IS NULL /*FOR NO KEY UPDATE*/ LIMIT 1;
+
+-- name: MarkDialing :execrows
+UPDATE calls SET state = 'dialing', status = 'initiated', carrier_sid = @carrier_sid, dialed_at = @now
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed' AND hangup_requested_at IS NULL;
+
+-- name: MarkRinging :execrows
+UPDATE calls SET status = 'ringing'
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'dialing' AND status IN ('initiated', 'ringing');
+
+-- name: MarkAnswered :execrows
+UPDATE calls SET state = 'live', status = 'in-progress', answered_at = @now
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing');
+
+-- name: FinishCall :exec
+UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
+  slots = @slots, missing_variables = @missing_variables, recording = @recording, cost = @cost, ended_at = @now
+WHERE sid = @sid;
+
+-- name: EndCall :exec
+UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message, ended_at = @now
+WHERE sid = @sid;
+
+-- name: EndQueuedCallsOfProject :exec
+UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message, ended_at = @now
+WHERE project_id = @project_id AND state = 'queued';
+
+-- name: RequestHangup :exec
+UPDATE calls SET hangup_requested_at = @now WHERE sid = @sid AND hangup_requested_at IS NULL;
+
+-- name: RequeueCall :execrows
+UPDATE calls SET state = 'queued', node = ''
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed';
+
+-- name: LockOpenCallsOfNode :many
+SELECT * FROM calls WHERE state IN ('claimed', 'dialing', 'live') AND node = @node ORDER BY sid /*FOR UPDATE*/ LIMIT @max_calls;
+
+-- name: OpenCallsOfNode :many
+SELECT sid, node, attempt, state, status, direction, hangup_requested_at FROM calls
+WHERE state IN ('claimed', 'dialing', 'live') AND node = @node;
+
+-- name: LockOrphanedCalls :many
+SELECT c.* FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> @node
+  AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node) ORDER BY c.sid /*FOR UPDATE OF c SKIP LOCKED*/ LIMIT @max_calls;
+
+-- name: BackToQueue :exec
+UPDATE calls SET state = 'queued', node = '' WHERE sid = @sid;
+
+-- name: UpsertTurn :exec
+INSERT INTO turns (call_sid, seq, role, text, start_us, end_us, words, interrupted, latency)
+VALUES (@call_sid, @seq, @role, @text, @start_us, @end_us, @words, @interrupted, @latency)
+ON CONFLICT (call_sid, seq) DO UPDATE SET role = excluded.role, text = excluded.text, start_us = excluded.start_us,
+  end_us = excluded.end_us, words = excluded.words, interrupted = excluded.interrupted, latency = excluded.latency;
+
+-- name: Turns :many
+SELECT * FROM turns WHERE call_sid = @call_sid ORDER BY seq;
+
+-- name: UpsertNode :exec
+INSERT INTO nodes (id, started_at, seen_at) VALUES (@id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at;
+
+-- name: ShareNode :one
+SELECT id FROM nodes WHERE id = @id /*FOR KEY SHARE*/ LIMIT 1;
+
+-- name: LockDeadNodes :many
+SELECT id FROM nodes WHERE seen_at < @seen_before ORDER BY id /*FOR UPDATE SKIP LOCKED*/ LIMIT 100;
+
+-- name: DeleteNode :exec
+DELETE FROM nodes WHERE id = @id;

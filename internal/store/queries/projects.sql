@@ -1,0 +1,105 @@
+-- A comment that starts with FOR is a row lock: the wrapper takes its signs away on PostgreSQL. SQLite has one writer
+-- and needs none. It stands before LIMIT, because the generator gives a comment at the end to the next query.
+
+-- name: InsertProject :exec
+INSERT INTO projects (id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, created_at, updated_at)
+VALUES (@id, @user_id, @name, @description, @webhook_url, NULL, @max_calls, @last_served_at, @created_at, @updated_at);
+
+-- name: Project :one
+SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL;
+
+-- name: Projects :many
+SELECT * FROM projects WHERE user_id = @user_id AND deleted_at IS NULL ORDER BY created_at, id;
+
+-- name: ShareProject :one
+SELECT id FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR KEY SHARE*/ LIMIT 1;
+
+-- name: LockProject :one
+SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1;
+
+-- name: UpdateProject :one
+UPDATE projects SET name = @name, description = @description, webhook_url = @webhook_url, max_calls = @max_calls, updated_at = @now
+WHERE id = @id RETURNING *;
+
+-- name: SetActiveAgent :one
+UPDATE projects SET active_agent = @agent_id, updated_at = @now WHERE id = @id RETURNING *;
+
+-- name: ClearActiveAgent :exec
+UPDATE projects SET active_agent = NULL, updated_at = @now WHERE id = @id AND active_agent = @agent_id;
+
+-- name: DeleteProject :exec
+UPDATE projects SET deleted_at = @now, updated_at = @now, active_agent = NULL WHERE id = @id;
+
+-- name: CountAgents :one
+SELECT COUNT(*) FROM agents WHERE project_id = @project_id AND deleted_at IS NULL;
+
+-- name: CountNumbers :one
+SELECT COUNT(*) FROM numbers WHERE project_id = @project_id;
+
+-- name: InsertAgent :exec
+INSERT INTO agents (id, user_id, project_id, version, created_at, updated_at)
+VALUES (@id, @user_id, @project_id, @version, @created_at, @updated_at);
+
+-- name: InsertAgentVersion :exec
+INSERT INTO agent_versions (agent_id, version, name, prompt, voice_id, settings, created_at)
+VALUES (@agent_id, @version, @name, @prompt, @voice_id, @settings, @created_at);
+
+-- name: Agent :one
+SELECT sqlc.embed(a), sqlc.embed(v) FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+WHERE a.id = @id AND a.user_id = @user_id AND a.deleted_at IS NULL;
+
+-- name: AgentAtVersion :one
+SELECT sqlc.embed(a), sqlc.embed(v) FROM agents a JOIN agent_versions v ON v.agent_id = a.id
+WHERE a.id = @id AND v.version = @version;
+
+-- name: Agents :many
+SELECT sqlc.embed(a), sqlc.embed(v) FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+WHERE a.project_id = @project_id AND a.user_id = @user_id AND a.deleted_at IS NULL
+ORDER BY a.created_at, a.id;
+
+-- name: ShareAgent :one
+SELECT * FROM agents WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR KEY SHARE*/ LIMIT 1;
+
+-- name: LockAgent :one
+SELECT * FROM agents WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1;
+
+-- name: SetAgentVersion :exec
+UPDATE agents SET version = @version, updated_at = @now WHERE id = @id;
+
+-- name: DeleteAgent :exec
+UPDATE agents SET deleted_at = @now, updated_at = @now WHERE id = @id;
+
+-- name: DeleteAgentsOfProject :exec
+UPDATE agents SET deleted_at = @now, updated_at = @now WHERE project_id = @project_id AND deleted_at IS NULL;
+
+-- name: AssignNumber :one
+INSERT INTO numbers (id, user_id, project_id, agent_id, e164, status, created_at)
+VALUES (@id, @user_id, @project_id, @agent_id, @e164, @status, @created_at)
+ON CONFLICT (e164) DO UPDATE SET project_id = excluded.project_id, agent_id = excluded.agent_id
+WHERE numbers.user_id = excluded.user_id
+RETURNING *;
+
+-- name: Number :one
+SELECT * FROM numbers WHERE id = @id AND user_id = @user_id;
+
+-- name: NumberByE164 :one
+SELECT * FROM numbers WHERE e164 = @e164;
+
+-- name: NumbersByAgent :many
+SELECT * FROM numbers WHERE agent_id = @agent_id AND user_id = @user_id ORDER BY created_at, id;
+
+-- name: NumbersByProject :many
+SELECT * FROM numbers WHERE project_id = @project_id AND user_id = @user_id ORDER BY created_at, id;
+
+-- name: UnassignAgentNumbers :exec
+UPDATE numbers SET agent_id = NULL WHERE agent_id = @agent_id;
+
+-- name: DeleteNumbersOfProject :exec
+DELETE FROM numbers WHERE project_id = @project_id;
+
+-- name: AgentForNumber :one
+SELECT sqlc.embed(a), sqlc.embed(v), sqlc.embed(n) FROM numbers n
+JOIN projects p ON p.id = n.project_id
+JOIN agents a ON a.id = COALESCE(n.agent_id, p.active_agent)
+JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+WHERE n.e164 = @e164 AND p.deleted_at IS NULL AND a.deleted_at IS NULL;

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"talkstack"
+	"talkstack/internal/store/query"
+)
+
+// CodeVerdict is what became of a guess at an e-mail verification code.
+type CodeVerdict string
+
+// The verdicts.
+const (
+	CodeRight CodeVerdict = "right" // the code is used up and the account is verified
+	CodeWrong CodeVerdict = "wrong" // one try is gone
+	CodeSpent CodeVerdict = "spent" // no code, expired, or no tries left: a new one must be sent
+)
+
+// SetEmailCode stores the digest of the account's verification code in place of any other, with all its tries.
+func (db *DB) SetEmailCode(ctx context.Context, id talkstack.UserID, digest string, expires time.Time) error {
+	return wrap("store a verification code", db.writer().SetEmailCode(ctx, query.SetEmailCodeParams{
+		UserID: id, Digest: digest, ExpiresAt: expires.UTC().Truncate(time.Microsecond),
+	}))
+}
+
+// CheckEmailCode counts a try and compares it. A right one uses the code up and verifies the account in the same
+// transaction. Parallel guesses get no more than maxTries between them.
+func (db *DB) CheckEmailCode(ctx context.Context, id talkstack.UserID, digest string, maxTries int) (CodeVerdict, error) {
+	verdict := CodeSpent
+	err := db.transact(ctx, "check a verification code", func(q *query.Queries) error {
+		verdict = CodeSpent
+		want, err := q.TryEmailCode(ctx, query.TryEmailCodeParams{UserID: id, MaxTries: int64(maxTries), Now: db.now()})
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare([]byte(want), []byte(digest)) == 0 {
+			verdict = CodeWrong
+			return nil // committed: the try is gone
+		}
+		verdict = CodeRight
+		if err := q.DeleteEmailCode(ctx, id); err != nil {
+			return err
+		}
+		_, err = q.MarkVerified(ctx, query.MarkVerifiedParams{ID: id, Now: db.now()})
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return verdict, nil
+}
+
+// CreateRefreshToken stores the digest of the first token of a new family, and forgets the account's expired families.
+func (db *DB) CreateRefreshToken(ctx context.Context, id talkstack.UserID, digest string, expires time.Time) error {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	family := hex.EncodeToString(b[:])
+	expires = expires.UTC().Truncate(time.Microsecond)
+	return db.transact(ctx, "store a refresh token", func(q *query.Queries) error {
+		now := db.now()
+		if err := q.DeleteExpiredRefreshFamilies(ctx, query.DeleteExpiredRefreshFamiliesParams{UserID: id, Now: now}); err != nil {
+			return err
+		}
+		if err := q.InsertRefreshFamily(ctx, query.InsertRefreshFamilyParams{ID: family, UserID: id, ExpiresAt: expires, CreatedAt: now}); err != nil {
+			return err
+		}
+		return q.InsertRefreshToken(ctx, query.InsertRefreshTokenParams{Digest: digest, FamilyID: family, ExpiresAt: expires})
+	})
+}
+
+// RotateRefreshToken uses up the token with digest old, stores the next one of its family and returns whose it is.
+// An unknown or expired token is CodeUnauthenticated. So is a token that was used before, and it ends its family: either
+// the thief or the owner has come second, and both must log in again.
+func (db *DB) RotateRefreshToken(ctx context.Context, old, next string, expires time.Time) (talkstack.UserID, error) {
+	var id talkstack.UserID
+	var refused error
+	expires = expires.UTC().Truncate(time.Microsecond)
+	err := db.transact(ctx, "rotate a refresh token", func(q *query.Queries) error {
+		refused = nil
+		now := db.now()
+		family, err := q.LockRefreshFamily(ctx, query.LockRefreshFamilyParams{Digest: old, ExpiresAt: expires}) // rotations of a family queue here
+		if errors.Is(err, sql.ErrNoRows) {
+			return talkstack.Errorf(talkstack.CodeUnauthenticated, "The refresh token is not valid.")
+		}
+		if err != nil {
+			return err
+		}
+		token, err := q.RefreshToken(ctx, old)
+		if errors.Is(err, sql.ErrNoRows) {
+			return talkstack.Errorf(talkstack.CodeUnauthenticated, "The refresh token is not valid.")
+		}
+		if err != nil {
+			return err
+		}
+		if token.UsedAt != nil {
+			refused = talkstack.Errorf(talkstack.CodeUnauthenticated, "The refresh token was used before. Log in again.")
+			return q.DeleteRefreshFamily(ctx, family.ID) // committed
+		}
+		if !now.Before(token.ExpiresAt) {
+			return talkstack.Errorf(talkstack.CodeUnauthenticated, "The refresh token has expired. Log in again.")
+		}
+		id = family.UserID
+		if err := q.UseRefreshToken(ctx, query.UseRefreshTokenParams{Digest: old, Now: &now}); err != nil {
+			return err
+		}
+		return q.InsertRefreshToken(ctx, query.InsertRefreshTokenParams{Digest: next, FamilyID: family.ID, ExpiresAt: expires})
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return "", err
+	}
+	return id, nil
+}
+
+// RevokeFamily ends the family of the refresh token with this digest: a logout. An unknown one is no error.
+func (db *DB) RevokeFamily(ctx context.Context, digest string) error {
+	return wrap("revoke refresh tokens", db.writer().DeleteRefreshFamilyByToken(ctx, digest))
+}
+
+// SetAPIKey stores the digest of the account's API key in place of any other.
+func (db *DB) SetAPIKey(ctx context.Context, id talkstack.UserID, digest string) error {
+	return wrap("store an API key", db.writer().SetAPIKey(ctx, query.SetAPIKeyParams{UserID: id, Digest: digest, CreatedAt: db.now()}))
+}
+
+// Failures is how often something was guessed wrongly.
+type Failures struct {
+	Count int
+	Until time.Time // when the count starts anew
+}
+
+// RecordFailure counts a wrong guess for a key, such as "user:…" or "address:…". The count starts anew a window after its
+// first failure.
+func (db *DB) RecordFailure(ctx context.Context, key string, window time.Duration) (Failures, error) {
+	now := db.now()
+	if err := db.writer().DeleteExpiredFailures(ctx, now); err != nil { // this key's too, so that its count starts anew
+		return Failures{}, wrap("forget old failures", err)
+	}
+	f, err := db.writer().RecordFailure(ctx, query.RecordFailureParams{GuessKey: cleanText(key), ExpiresAt: now.Add(window)})
+	return Failures{Count: int(f.Failures), Until: f.ExpiresAt.UTC()}, wrap("count a failure", err)
+}
+
+// Failures returns the wrong guesses that count now for a key.
+func (db *DB) Failures(ctx context.Context, key string) (Failures, error) {
+	f, err := db.reader().Failures(ctx, query.FailuresParams{GuessKey: cleanText(key), Now: db.now()})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Failures{}, nil
+	}
+	return Failures{Count: int(f.Failures), Until: f.ExpiresAt.UTC()}, wrap("count failures", err)
+}
+
+// ClearFailures forgets a key's wrong guesses, after a right one.
+func (db *DB) ClearFailures(ctx context.Context, key string) error {
+	return wrap("clear failures", db.writer().ClearFailures(ctx, cleanText(key)))
+}
+
+// secretSize is the length of a named key, in bytes.
+const secretSize = 32
+
+// Secret returns the installation's random key of this name: 32 bytes, made at first use, the same on every node and
+// after every start.
+func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
+	value, err := db.reader().Secret(ctx, name)
+	if err == nil || !errors.Is(err, sql.ErrNoRows) {
+		return value, wrap("read a secret", err)
+	}
+	value = make([]byte, secretSize)
+	_, _ = rand.Read(value)
+	err = db.transact(ctx, "make a secret", func(q *query.Queries) (err error) {
+		if err := q.InsertSecret(ctx, query.InsertSecretParams{Name: name, Value: value, CreatedAt: db.now()}); err != nil {
+			return err
+		}
+		value, err = q.Secret(ctx, name) // another node's, if it was first
+		return err
+	})
+	return value, err
+}
