@@ -42,8 +42,6 @@ type Config struct {
 
 	LogLevel  string `name:"log-level" envar:"TALKSTACK_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least important log lines that are written."`
 	LogFormat string `name:"log-format" envar:"TALKSTACK_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of the log lines."`
-
-	Version string `kong:"-"` // of the program, told to carriers and in /metrics; set by main, not by people
 }
 
 // Folders says where the program's files are. It is a part of Config, and all that some commands need.

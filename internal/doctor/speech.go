@@ -1,0 +1,108 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+
+	"talkstack"
+	"talkstack/internal/config"
+	"talkstack/internal/model"
+	"talkstack/internal/onnx"
+)
+
+func (e *examination) models(context.Context) Finding {
+	dir := e.cfg.ModelsPath()
+	if !onnx.Built {
+		return limited("build with cgo and without the tag noonnx", "this binary is built without local speech; callers cannot be heard")
+	}
+	problems, err := model.Check(dir, true)
+	if err == nil {
+		err = model.Error(dir, problems)
+	}
+	if err != nil {
+		return notReady("run `talkstack models install`; without the models the server starts, but agents cannot hear", "%s", text(err))
+	}
+	return ready("%s: all files have the right checksum", dir)
+}
+
+func (e *examination) espeak(ctx context.Context) Finding {
+	path, err := exec.LookPath("espeak-ng")
+	if err != nil {
+		return notReady("install it: apt-get install espeak-ng", "not found; agents cannot speak without it")
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return notReady("reinstall it: apt-get install --reinstall espeak-ng", "%s does not run: %v", path, err)
+	}
+	version, _, _ := strings.Cut(strings.TrimSpace(string(out)), "  ")
+	return ready("%s", version)
+}
+
+// brain says what decides the agent's words, link by link of the chain.
+func (e *examination) brain(ctx context.Context) Finding {
+	var details []string
+	worst := Finding{State: Ready}
+	for _, link := range e.cfg.LLM {
+		f := ready("flow: no language model; an agent follows its flow, or answers from its prompt")
+		if link.Name == config.ProviderOpenAI {
+			f = e.openAI(ctx, link)
+		}
+		details = append(details, f.Detail)
+		if f.State != Ready && worst.State == Ready {
+			worst = f
+		}
+	}
+	worst.Detail = strings.Join(details, ", then ")
+	if worst.State == NotReady && len(e.cfg.LLM) > 1 {
+		worst.State = Limited // the rest of the chain takes over
+	}
+	return worst
+}
+
+func (e *examination) openAI(ctx context.Context, link config.Provider) Finding {
+	base := openAIBase(e.cfg.OpenAIBaseURL)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/models", http.NoBody)
+	if err != nil {
+		return notReady("check OPENAI_BASE_URL", "%s: %v", link, err)
+	}
+	if e.cfg.OpenAIAPIKey != "" {
+		req.Header.Set("Authorization", "Bearer "+e.cfg.OpenAIAPIKey.Reveal())
+	}
+	resp, err := e.http.Do(req)
+	if err != nil {
+		return notReady("check OPENAI_BASE_URL and that the server is running", "%s: nothing answers at %s", link, base)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return notReady("check OPENAI_API_KEY", "%s: %s refuses the key", link, base)
+	case resp.StatusCode >= http.StatusInternalServerError:
+		return notReady("look at that server's own log", "%s: %s answers %s", link, base, resp.Status)
+	}
+	return ready("%s at %s", link, base)
+}
+
+// openAIBase is the endpoint's address, which ends in /v1 whether that was written or not.
+func openAIBase(base string) string {
+	if base == "" {
+		return "https://api.openai.com/v1"
+	}
+	base = strings.TrimRight(base, "/")
+	if !strings.HasSuffix(base, "/v1") {
+		base += "/v1"
+	}
+	return base
+}
+
+// text is what to show of an error: our message for people where there is one, otherwise all of it.
+func text(err error) string {
+	if talkstack.ErrorCode(err) == talkstack.CodeInternal {
+		return fmt.Sprint(err)
+	}
+	return talkstack.ErrorMessage(err)
+}
