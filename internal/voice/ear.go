@@ -1,0 +1,106 @@
+package voice
+
+import (
+	"time"
+
+	"talkstack/internal/media"
+)
+
+const (
+	// openFrames is how many frames of speech in a row begin a segment: a single one is a click.
+	openFrames = 2
+	// closeFrames is how many frames without speech end a segment: a stop consonant is shorter.
+	closeFrames = 3
+	// tailLimit is how far back from the detector's last frame of speech the true end is looked for: detectors
+	// hold on for a while after a word.
+	tailLimit = 160 * time.Millisecond
+	// quietestSpeech is the lowest level that counts as sound when the end of speech is located.
+	quietestSpeech = 64
+)
+
+// ear finds speech segments in the caller's audio and locates their ends on the sample clock.
+type ear struct {
+	rate int
+
+	speaking bool          // a segment is open
+	start    time.Duration // of the segment
+	end      time.Duration // where speech last ended; while a segment is open, where it would end now
+	voiced   time.Duration // speech in the segment
+
+	run   int // frames of speech in a row
+	still int // frames without speech in a row
+	peak  int // loudest sample of the segment, decaying
+	floor int // typical loudest sample of a frame without speech
+	loud  time.Duration
+}
+
+// segmentChange says what a frame did.
+type segmentChange int
+
+const (
+	noChange segmentChange = iota
+	segmentStarted
+	segmentEnded
+)
+
+// hear takes the frame at `at`, with the detector's word on it.
+func (e *ear) hear(f *media.Frame, at time.Duration, speech bool) segmentChange {
+	e.measure(f, at, speech)
+	if !speech {
+		e.run = 0
+		e.still++
+		if e.speaking && e.still == closeFrames {
+			e.speaking = false
+			return segmentEnded
+		}
+		return noChange
+	}
+	e.run++
+	e.still = 0
+	if !e.speaking && e.run < openFrames {
+		return noChange
+	}
+	change := noChange
+	if !e.speaking {
+		e.speaking, e.voiced = true, time.Duration(e.run-1)*media.FrameDuration
+		e.start = at - e.voiced
+		change = segmentStarted
+	}
+	e.voiced += media.FrameDuration
+	e.end = e.endOfSpeech(at + media.FrameDuration)
+	return change
+}
+
+// maybe reports speech that is not yet long enough to be a segment.
+func (e *ear) maybe() bool { return !e.speaking && e.run > 0 }
+
+// measure follows the levels, and where sound was last heard.
+func (e *ear) measure(f *media.Frame, at time.Duration, speech bool) {
+	top := 0
+	for _, v := range f.Samples() {
+		top = max(top, int(v), -int(v))
+	}
+	if speech {
+		e.peak = max(top, e.peak-e.peak/64)
+	} else if !e.speaking {
+		e.floor += (top - e.floor) / 8
+		e.peak -= e.peak / 64
+	}
+	limit := max(quietestSpeech, e.peak/32, 2*e.floor)
+	samples := f.Samples()
+	for i := len(samples) - 1; i >= 0; i-- {
+		if v := int(samples[i]); v >= limit || -v >= limit {
+			e.loud = at + time.Duration(i+1)*time.Second/time.Duration(e.rate)
+			return
+		}
+	}
+}
+
+// endOfSpeech is the last sound before the end of the detector's last frame of speech. A detector that says
+// speech where nothing is loud for long is believed.
+func (e *ear) endOfSpeech(last time.Duration) time.Duration {
+	if last-e.loud > tailLimit {
+		return last
+	}
+	return e.loud
+}

@@ -1,0 +1,132 @@
+package voice
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"talkstack"
+)
+
+const (
+	// askAgain is how long a caller may speak over the agent before the recogniser is asked what it is.
+	askAgain = 600 * time.Millisecond
+	// noWords is how long the agent stays paused for a sound that the recogniser has no words for.
+	noWords = 2 * time.Second
+	// nearlyDone is how close to its end a question may be for "yes" to be its answer.
+	nearlyDone = 1200 * time.Millisecond
+)
+
+// floor is whose turn it is to speak while the agent has one.
+type floor struct {
+	paused bool
+	since  time.Duration // when the agent paused
+	asked  bool          // a final was asked for while the caller speaks
+	ignore bool          // this segment was found to be noise
+}
+
+// watchFloor pauses the agent when the caller speaks over it, and decides what that was.
+func (c *Conversation) watchFloor(ctx context.Context) {
+	if c.agent == nil || c.agent.firm || !c.utterance.active {
+		return
+	}
+	b := &c.cfg.Settings.BargeIn
+	if !b.Enabled {
+		return // the utterance waits for the end of the agent's
+	}
+	if !c.floor.paused && c.ear.speaking && !c.floor.ignore && c.ear.voiced >= b.PauseAfter.Duration() {
+		c.playout.pause()
+		c.floor = floor{paused: true, since: c.now}
+		c.emit(EventAgentPaused, "")
+	}
+	u := &c.utterance
+	said := u.latest.Final && (u.final || c.floor.asked && c.ear.speaking && u.latest.UpTo >= c.floor.since)
+	switch {
+	case said && c.interrupts(u.latest.Text):
+		c.interrupt(ctx)
+	case u.final:
+		c.goOn()
+	case !c.floor.paused:
+	case c.ear.speaking && !c.floor.asked && u.latest.Text == "" && c.now-c.floor.since >= askAgain:
+		c.floor.asked = true
+		c.cfg.Transcriber.Flush()
+	case u.latest.Text == "" && c.now-c.floor.since >= noWords:
+		c.floor.ignore = c.ear.speaking
+		c.goOn()
+	}
+}
+
+// interrupts reports whether text is something to stop for.
+func (c *Conversation) interrupts(text string) bool {
+	words := plainWords(text)
+	if len(words) == 0 {
+		return false
+	}
+	if c.agent.action.Kind != 0 && farewell(words) {
+		return false
+	}
+	return !backchannel(words) || c.answersQuestion()
+}
+
+// answersQuestion reports whether the agent is at the end of a question, so that "yes" is the answer to it.
+func (c *Conversation) answersQuestion() bool {
+	p := c.playout.progress()
+	return c.agent.complete && p.started && p.queued <= nearlyDone &&
+		strings.HasSuffix(c.playout.heard().whole, "?")
+}
+
+// goOn lets the agent speak on from the exact sample: it was a backchannel, or noise.
+func (c *Conversation) goOn() {
+	ignore := c.floor.ignore
+	if c.floor.paused {
+		c.playout.resume()
+		c.emit(EventAgentResumed, "")
+		c.agent.since = c.now // what it waited for had no time limit meanwhile
+	}
+	c.floor = floor{ignore: ignore}
+	if c.ear.speaking { // words may come yet
+		return
+	}
+	c.judgeAnswer()
+	c.newUtterance()
+}
+
+// interrupt ends the agent's turn where it was paused. What nobody has heard of it is not in the history; when
+// nothing was heard at all, the caller had simply not finished, and goes on with the same turn.
+func (c *Conversation) interrupt(ctx context.Context) {
+	heard := c.stopAgent(true)
+	if heard {
+		c.emit(EventInterrupted, "")
+	}
+	c.watchEndpoint(ctx)
+}
+
+// retractor is a reply that can be taken back after Commit, when nothing of it was heard.
+type retractor interface{ Retract() }
+
+// stopAgent cuts the agent's reply and records what was heard of it. It reports whether anything was.
+func (c *Conversation) stopAgent(interrupted bool) bool {
+	r := c.agent
+	if r == nil {
+		return false
+	}
+	c.agent = nil
+	c.floor = floor{}
+	first := c.playout.progress().first
+	h := c.playout.cut()
+	if h.text == "" {
+		if back, ok := r.answer.(retractor); ok && interrupted {
+			back.Retract()
+		}
+		c.abandon(r)
+		return false
+	}
+	c.abandon(r)
+	c.settle()
+	c.record(talkstack.Turn{
+		Role: talkstack.RoleAgent, Text: h.text, Start: first, End: h.end,
+		Interrupted: true, Latency: r.marks.latency(first),
+	})
+	c.quiet.spoken(h.end)
+	return true
+}
