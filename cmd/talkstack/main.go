@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, c *console) int {
 	}
 	if err != nil {
 		fmt.Fprintln(c.err, "talkstack:", err)
-		if _, bad := errors.AsType[config.Problems](err); !bad {
+		if _, bad := errors.AsType[config.SettingErrors](err); !bad {
 			fmt.Fprintln(c.err, "Run `talkstack --help` for the commands, `talkstack config describe` for the settings.")
 		}
 		return exitBadUsage

@@ -12,11 +12,11 @@ import (
 	"talkstack"
 )
 
-// Problems are what is wrong with a configuration: every setting at once, so that a person mends them in one go.
-type Problems []talkstack.FieldError
+// SettingErrors are what is wrong with a configuration: every setting at once, so that a person mends them in one go.
+type SettingErrors []talkstack.FieldError
 
 // Error lists the problems, one on a line, each with the name of its setting.
-func (p Problems) Error() string {
+func (p SettingErrors) Error() string {
 	var b strings.Builder
 	b.WriteString("the settings cannot be used:")
 	for _, f := range p {
@@ -25,14 +25,14 @@ func (p Problems) Error() string {
 	return b.String()
 }
 
-func (p *Problems) add(setting, format string, args ...any) {
+func (p *SettingErrors) add(setting, format string, args ...any) {
 	*p = append(*p, talkstack.FieldError{Field: setting, Message: fmt.Sprintf(format, args...)})
 }
 
-// Validate checks what a single value's type does not. The error is a Problems; it never holds a secret.
+// Validate checks what a single value's type does not. The error is a SettingErrors; it never holds a secret.
 // The command line parser calls it for every command that takes settings.
 func (c *Config) Validate() error {
-	var p Problems
+	var p SettingErrors
 	c.validateAddresses(&p)
 	c.validateURLs(&p)
 	c.validateProviders(&p)
@@ -54,7 +54,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-func (c *Config) validateAddresses(p *Problems) {
+func (c *Config) validateAddresses(p *SettingErrors) {
 	if err := checkHostPort(c.HTTPAddr); err != nil {
 		p.add("TALKSTACK_HTTP_ADDR", "%v, for example 127.0.0.1:8080", err)
 	}
@@ -74,7 +74,7 @@ func (c *Config) validateAddresses(p *Problems) {
 	}
 }
 
-func (c *Config) validateURLs(p *Problems) {
+func (c *Config) validateURLs(p *SettingErrors) {
 	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
 		p.add("TALKSTACK_PUBLIC_URL", "%q is not an http or https URL without query, for example https://phone.example.com", clip(c.PublicURL))
 	}
@@ -99,7 +99,7 @@ const (
 // DefaultOpenAIModel is the model of a plain "openai".
 const DefaultOpenAIModel = "gpt-5-mini"
 
-func (c *Config) validateProviders(p *Problems) {
+func (c *Config) validateProviders(p *SettingErrors) {
 	check := func(setting string, chain Chain, supported ...string) {
 		if len(chain) == 0 {
 			p.add(setting, "is empty; this version supports %s", strings.Join(supported, ", "))
