@@ -83,9 +83,9 @@ func (db *DB) Agent(ctx context.Context, user talkstack.UserID, id talkstack.Age
 	return agentOf(r.Agent, r.AgentVersion)
 }
 
-// AgentAtVersion returns an agent as it was at a version, even when it has been deleted since: what a call needs that
+// AgentVersion returns an agent as it was at a version, even when it has been deleted since: what a call needs that
 // was placed with it. It is not scoped by owner; the call that names the version is.
-func (db *DB) AgentAtVersion(ctx context.Context, id talkstack.AgentID, version int) (talkstack.Agent, error) {
+func (db *DB) AgentVersion(ctx context.Context, id talkstack.AgentID, version int) (talkstack.Agent, error) {
 	r, err := db.reader().AgentAtVersion(ctx, query.AgentAtVersionParams{ID: id, Version: int64(version)})
 	if err != nil {
 		return talkstack.Agent{}, lookup("agent", err)

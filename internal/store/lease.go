@@ -15,8 +15,8 @@ const reapBatch = 500
 
 // Reaped is what became of the calls of nodes that have died.
 type Reaped struct {
-	Requeued    int              // claimed: nothing was sent, so they are dialled again
-	Interrupted []talkstack.Call // dialing or live: ended as failed, and never dialled again
+	Requeued int              // were claimed: nothing was sent, so they are dialled again
+	Ended    []talkstack.Call // were dialing or live: ended as interrupted, and never dialled again
 }
 
 // Heartbeat says that the node lives; the first makes it known. It has a connection of its own. On SQLite it does
@@ -103,7 +103,7 @@ func (db *DB) reapOrphans(ctx context.Context, node talkstack.NodeID) (Reaped, e
 			return total, err
 		}
 		total.Requeued += batch.Requeued
-		total.Interrupted = append(total.Interrupted, batch.Interrupted...)
+		total.Ended = append(total.Ended, batch.Ended...)
 		if found < reapBatch {
 			return total, nil
 		}
@@ -111,24 +111,34 @@ func (db *DB) reapOrphans(ctx context.Context, node talkstack.NodeID) (Reaped, e
 }
 
 func (db *DB) reap(ctx context.Context, q *query.Queries, rows []query.Call, out *Reaped) error {
-	calls, err := callsOf(rows)
-	if err != nil {
-		return err
-	}
-	for _, c := range calls {
-		if c.State == talkstack.StateClaimed {
-			if err := q.BackToQueue(ctx, c.SID); err != nil {
-				return err
-			}
-			out.Requeued++
-			continue
-		}
-		if err := db.end(ctx, q, &c, interrupted()); err != nil {
+	for _, r := range rows {
+		c, requeued, err := db.giveBack(ctx, q, r, r.NotBefore)
+		if err != nil {
 			return err
 		}
-		out.Interrupted = append(out.Interrupted, c)
+		switch {
+		case requeued:
+			out.Requeued++
+		case c.State == talkstack.StateEnded:
+			out.Ended = append(out.Ended, c)
+		}
 	}
 	return nil
+}
+
+// giveBack takes an open call out of its node's hands.
+func (db *DB) giveBack(ctx context.Context, q *query.Queries, r query.Call, notBefore time.Time) (_ talkstack.Call, requeued bool, err error) {
+	c, err := callOf(r, nil)
+	if err != nil {
+		return c, false, err
+	}
+	if c.State != talkstack.StateClaimed {
+		return c, false, db.end(ctx, q, &c, interrupted())
+	}
+	if r.HangupRequestedAt != nil {
+		return c, false, db.end(ctx, q, &c, cancelled())
+	}
+	return c, true, q.RequeueCall(ctx, query.RequeueCallParams{SID: c.SID, NotBefore: notBefore})
 }
 
 func interrupted() talkstack.EndReason {
@@ -137,9 +147,10 @@ func interrupted() talkstack.EndReason {
 	}
 }
 
-// Abandon ends or requeues one call that its own node finds nobody working on, as Reap does for a dead node's.
-// It reports whether the call was still in this hold.
-func (db *DB) Abandon(ctx context.Context, h Hold) (bool, error) {
+// Abandon takes a call out of the hands of a node that finds nobody at work on it any more, as Reap does for a dead
+// node: a claimed one is due again at notBefore, or when it was if that is zero. It reports whether the call was still
+// in this hold; if not, nothing changes.
+func (db *DB) Abandon(ctx context.Context, h Hold, notBefore time.Time) (bool, error) {
 	held := false
 	err := db.transact(ctx, "abandon a call", func(q *query.Queries) error {
 		held = false
@@ -152,8 +163,11 @@ func (db *DB) Abandon(ctx context.Context, h Hold) (bool, error) {
 			return nil
 		}
 		held = true
-		var out Reaped
-		return db.reap(ctx, q, []query.Call{r}, &out)
+		if notBefore.IsZero() {
+			notBefore = r.NotBefore
+		}
+		_, _, err = db.giveBack(ctx, q, r, *timeOrNull(notBefore))
+		return err
 	})
 	return held, err
 }

@@ -63,22 +63,14 @@ func (db *DB) NumberByE164(ctx context.Context, e164 string) (talkstack.Number, 
 	return numberOf(db.reader().NumberByE164(ctx, e164))
 }
 
-// Route is where a call to a number goes.
-type Route struct {
-	Number talkstack.Number
-	Agent  talkstack.Agent
-}
-
 // RouteInbound finds the agent that answers a number: the number's own, or else its project's active one.
 // Without either the number is not found.
-func (db *DB) RouteInbound(ctx context.Context, e164 string) (Route, error) {
+func (db *DB) RouteInbound(ctx context.Context, e164 string) (talkstack.Agent, error) {
 	r, err := db.reader().AgentForNumber(ctx, e164)
 	if err != nil {
-		return Route{}, lookup("number with an agent", err)
+		return talkstack.Agent{}, lookup("number with an agent", err)
 	}
-	n, _ := numberOf(r.Number, nil)
-	a, err := agentOf(r.Agent, r.AgentVersion)
-	return Route{Number: n, Agent: a}, err
+	return agentOf(r.Agent, r.AgentVersion)
 }
 
 func numbersOf(rows []query.Number, err error) ([]talkstack.Number, error) {

@@ -97,38 +97,35 @@ func (db *DB) claim(ctx context.Context, q *query.Queries, node talkstack.NodeID
 // NextDue is when the next queued call may be dialled; zero when none is queued.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	due, err := db.reader().NextDue(ctx)
-	if isNoRows(err) {
+	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, nil
 	}
 	return due.UTC(), wrap("look for due calls", err)
 }
 
-// MarkDialing notes that this attempt's INVITE is about to leave. It must have returned without error before it does:
-// from then on nobody dials the attempt again. It is refused with ErrNotHeld when the call is not claimed by this hold
-// or somebody has asked to hang it up.
-func (db *DB) MarkDialing(ctx context.Context, h Hold, carrierSID string) error {
+// MarkDialing notes that this attempt's INVITE is about to leave, with c.CarrierSID as its Call-ID. It must have returned
+// without error before it does: from then on nobody dials the attempt again. It is refused with ErrNotHeld when the call
+// is not claimed by c's node and attempt, or somebody has asked to hang it up.
+func (db *DB) MarkDialing(ctx context.Context, c talkstack.Call) error {
 	n, err := db.writer().MarkDialing(ctx, query.MarkDialingParams{
-		SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt), CarrierSID: cleanText(carrierSID), Now: ptr(db.now()),
+		SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), CarrierSID: cleanText(c.CarrierSID), Now: ptr(db.now()),
 	})
 	return guarded("mark a call dialing", n, err)
 }
 
-// MarkRinging notes that the other party's phone rings.
-func (db *DB) MarkRinging(ctx context.Context, h Hold) error {
-	n, err := db.writer().MarkRinging(ctx, query.MarkRingingParams{SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt)})
+// MarkRinging notes that the other party's phone rings. It is refused as MarkDialing is.
+func (db *DB) MarkRinging(ctx context.Context, c talkstack.Call) error {
+	n, err := db.writer().MarkRinging(ctx, query.MarkRingingParams{SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt)})
 	return guarded("mark a call ringing", n, err)
 }
 
-// MarkAnswered notes that the call was answered and is live, in either direction.
-func (db *DB) MarkAnswered(ctx context.Context, h Hold) error {
-	n, err := db.writer().MarkAnswered(ctx, query.MarkAnsweredParams{SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt), Now: ptr(db.now())})
+// MarkAnswered notes when the call was answered, in either direction: it is live. The recording's key is stored before
+// its first sample, so that a recording is never without an owner; empty: not recorded. It is refused as MarkDialing is.
+func (db *DB) MarkAnswered(ctx context.Context, c talkstack.Call, at time.Time, recording string) error {
+	n, err := db.writer().MarkAnswered(ctx, query.MarkAnsweredParams{
+		SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), AnsweredAt: timeOrNull(at), Recording: recording,
+	})
 	return guarded("mark a call answered", n, err)
-}
-
-// Requeue puts a claimed call back into the queue: nothing was sent.
-func (db *DB) Requeue(ctx context.Context, h Hold) error {
-	n, err := db.writer().RequeueCall(ctx, query.RequeueCallParams{SID: h.SID, Node: h.Node, Attempt: int64(h.Attempt)})
-	return guarded("requeue a call", n, err)
 }
 
 func guarded(doing string, rows int64, err error) error {
@@ -141,69 +138,66 @@ func guarded(doing string, rows int64, err error) error {
 // Outcome is what a call leaves behind when it ends.
 type Outcome struct {
 	Ending           talkstack.Ending
+	EndedAt          time.Time // zero: now
 	Slots            map[string]string
 	MissingVariables []string // nil keeps what is stored
-	Recording        string   // key in the recording store; empty: none
 	Cost             float64  // US dollars
 }
 
-// FinishCall ends a call with its outcome and returns it as stored. It is refused with ErrNotHeld when the call is not in
-// this hold, and with CodeConflict when its status can not become the ending's (talkstack.CanTransition). Finishing again
-// with the same ending changes nothing and is no error: so it may be repeated when the first answer was lost.
-func (db *DB) FinishCall(ctx context.Context, h Hold, o Outcome) (talkstack.Call, error) {
-	var c talkstack.Call
-	err := db.transact(ctx, "finish a call", func(q *query.Queries) (err error) {
-		if c, err = callOf(q.LockCall(ctx, h.SID)); err != nil {
+// FinishCall ends a call with its outcome. It is refused with ErrNotHeld when the call is not in the hands of c's node
+// and attempt, and with CodeConflict when its status can not become the ending's (talkstack.CanTransition). Finishing
+// again with the same ending changes nothing and is no error: so it may be repeated when the first answer was lost.
+func (db *DB) FinishCall(ctx context.Context, c talkstack.Call, o Outcome) error {
+	h := HoldOf(&c)
+	return db.transact(ctx, "finish a call", func(q *query.Queries) error {
+		stored, err := callOf(q.LockCall(ctx, h.SID))
+		if err != nil {
 			return err
 		}
-		if c.Node != h.Node || c.Attempt != h.Attempt || c.State == talkstack.StateQueued {
+		switch {
+		case HoldOf(&stored) != h || stored.State == talkstack.StateQueued:
 			return ErrNotHeld
-		}
-		if c.State == talkstack.StateEnded {
-			if c.Status == o.Ending.Status && c.EndReason != nil && c.EndReason.Code == o.Ending.Reason.Code {
+		case stored.State == talkstack.StateEnded:
+			if stored.Status == o.Ending.Status && stored.EndReason.Code == o.Ending.Reason.Code {
 				return nil
 			}
 			return ErrNotHeld
+		case !talkstack.CanTransition(stored.Status, o.Ending.Status) || !o.Ending.Status.Final():
+			return talkstack.Errorf(talkstack.CodeConflict, "A call that is %s can not end as %s.", stored.Status, o.Ending.Status)
 		}
-		if !talkstack.CanTransition(c.Status, o.Ending.Status) || !o.Ending.Status.Final() {
-			return talkstack.Errorf(talkstack.CodeConflict, "A call that is %s can not end as %s.", c.Status, o.Ending.Status)
-		}
-		return db.finish(ctx, q, &c, o)
+		return db.finish(ctx, q, &stored, o)
 	})
-	if err != nil {
-		return talkstack.Call{}, err
-	}
-	return c, nil
 }
 
 // finish writes the outcome. What follows from a call's end, such as telling its project's webhook, belongs into the
 // same transaction: here and in end.
 func (db *DB) finish(ctx context.Context, q *query.Queries, c *talkstack.Call, o Outcome) error {
-	c.Slots = map[string]string{}
+	collected := make(map[string]string, len(o.Slots))
 	for k, v := range o.Slots {
-		c.Slots[cleanText(k)] = cleanText(v)
+		collected[cleanText(k)] = cleanText(v)
 	}
-	if o.MissingVariables != nil {
-		c.MissingVariables = make([]string, len(o.MissingVariables))
-		for i, v := range o.MissingVariables {
-			c.MissingVariables[i] = cleanText(v)
-		}
-	}
-	slots, err := encode("slots", c.Slots)
+	slots, err := encode("slots", collected)
 	if err != nil {
 		return err
 	}
-	missing, err := encode("missingVariables", c.MissingVariables)
+	if o.MissingVariables == nil {
+		o.MissingVariables = c.MissingVariables
+	}
+	names := make([]string, 0, len(o.MissingVariables))
+	for _, v := range o.MissingVariables {
+		names = append(names, cleanText(v))
+	}
+	missing, err := encode("missingVariables", names)
 	if err != nil {
 		return err
 	}
-	c.State, c.Status, c.Recording, c.Cost, c.EndedAt = talkstack.StateEnded, o.Ending.Status, o.Recording, o.Cost, db.now()
+	if o.EndedAt.IsZero() {
+		o.EndedAt = db.now()
+	}
 	reason := o.Ending.Reason
-	reason.Message = cleanText(reason.Message)
-	c.EndReason = &reason
 	return q.FinishCall(ctx, query.FinishCallParams{
-		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message,
-		Slots: slots, MissingVariables: missing, Recording: c.Recording, Cost: c.Cost, Now: &c.EndedAt,
+		SID: c.SID, Status: o.Ending.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: cleanText(reason.Message),
+		Slots: slots, MissingVariables: missing, Cost: o.Cost, EndedAt: timeOrNull(o.EndedAt),
 	})
 }
 
@@ -230,9 +224,7 @@ func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid stri
 		}
 		switch c.State {
 		case talkstack.StateQueued:
-			return db.end(ctx, q, &c, talkstack.EndReason{
-				Party: talkstack.PartyAgent, Code: talkstack.EndAgentHangup, Message: "The call was cancelled before it was dialled.",
-			})
+			return db.end(ctx, q, &c, cancelled())
 		case talkstack.StateClaimed, talkstack.StateDialing, talkstack.StateLive:
 			return q.RequestHangup(ctx, query.RequestHangupParams{SID: c.SID, Now: ptr(db.now())})
 		case talkstack.StateEnded:
@@ -243,6 +235,12 @@ func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid stri
 		return talkstack.Call{}, err
 	}
 	return c, nil
+}
+
+func cancelled() talkstack.EndReason {
+	return talkstack.EndReason{
+		Party: talkstack.PartyAgent, Code: talkstack.EndAgentHangup, Message: "The call was cancelled before it was dialled.",
+	}
 }
 
 // OpenCall is a call that a node holds.
@@ -271,5 +269,3 @@ func (db *DB) OpenCalls(ctx context.Context, node talkstack.NodeID) ([]OpenCall,
 }
 
 func ptr[T any](v T) *T { return &v }
-
-func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -61,12 +61,12 @@ UPDATE calls SET status = 'ringing'
 WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'dialing' AND status IN ('initiated', 'ringing');
 
 -- name: MarkAnswered :execrows
-UPDATE calls SET state = 'live', status = 'in-progress', answered_at = @now
+UPDATE calls SET state = 'live', status = 'in-progress', answered_at = @answered_at, recording = @recording
 WHERE sid = @sid AND node = @node AND attempt = @attempt AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing');
 
 -- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
-  slots = @slots, missing_variables = @missing_variables, recording = @recording, cost = @cost, ended_at = @now
+  slots = @slots, missing_variables = @missing_variables, cost = @cost, ended_at = @ended_at
 WHERE sid = @sid;
 
 -- name: EndCall :exec
@@ -80,13 +80,6 @@ WHERE project_id = @project_id AND state = 'queued';
 -- name: RequestHangup :exec
 UPDATE calls SET hangup_requested_at = @now WHERE sid = @sid AND hangup_requested_at IS NULL;
 
--- name: RequeueCall :execrows
-UPDATE calls SET state = 'queued', node = ''
-WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed';
-
--- name: LockOpenCallsOfNode :many
-SELECT * FROM calls WHERE state IN ('claimed', 'dialing', 'live') AND node = @node ORDER BY sid /*FOR UPDATE*/ LIMIT @max_calls;
-
 -- name: OpenCallsOfNode :many
 SELECT sid, node, attempt, state, status, direction, hangup_requested_at FROM calls
 WHERE state IN ('claimed', 'dialing', 'live') AND node = @node;
@@ -95,8 +88,8 @@ WHERE state IN ('claimed', 'dialing', 'live') AND node = @node;
 SELECT c.* FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> @node
   AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node) ORDER BY c.sid /*FOR UPDATE OF c SKIP LOCKED*/ LIMIT @max_calls;
 
--- name: BackToQueue :exec
-UPDATE calls SET state = 'queued', node = '' WHERE sid = @sid;
+-- name: RequeueCall :exec
+UPDATE calls SET state = 'queued', node = '', not_before = @not_before WHERE sid = @sid;
 
 -- name: UpsertTurn :exec
 INSERT INTO turns (call_sid, seq, role, text, start_us, end_us, words, interrupted, latency)

@@ -98,7 +98,7 @@ UPDATE numbers SET agent_id = NULL WHERE agent_id = @agent_id;
 DELETE FROM numbers WHERE project_id = @project_id;
 
 -- name: AgentForNumber :one
-SELECT sqlc.embed(a), sqlc.embed(v), sqlc.embed(n) FROM numbers n
+SELECT sqlc.embed(a), sqlc.embed(v) FROM numbers n
 JOIN projects p ON p.id = n.project_id
 JOIN agents a ON a.id = COALESCE(n.agent_id, p.active_agent)
 JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version

@@ -12,15 +12,6 @@ import (
 	"talkstack"
 )
 
-const backToQueue = `-- name: BackToQueue :exec
-UPDATE calls SET state = 'queued', node = '' WHERE sid = ?1
-`
-
-func (q *Queries) BackToQueue(ctx context.Context, sid talkstack.CallSID) error {
-	_, err := q.db.ExecContext(ctx, backToQueue, sid)
-	return err
-}
-
 const call = `-- name: Call :one
 SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 AND user_id = ?2
 `
@@ -357,8 +348,8 @@ func (q *Queries) EndQueuedCallsOfProject(ctx context.Context, arg EndQueuedCall
 
 const finishCall = `-- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
-  slots = ?5, missing_variables = ?6, recording = ?7, cost = ?8, ended_at = ?9
-WHERE sid = ?10
+  slots = ?5, missing_variables = ?6, cost = ?7, ended_at = ?8
+WHERE sid = ?9
 `
 
 type FinishCallParams struct {
@@ -368,9 +359,8 @@ type FinishCallParams struct {
 	EndMessage       string
 	Slots            string
 	MissingVariables string
-	Recording        string
 	Cost             float64
-	Now              *time.Time
+	EndedAt          *time.Time
 	SID              talkstack.CallSID
 }
 
@@ -382,9 +372,8 @@ func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
 		arg.EndMessage,
 		arg.Slots,
 		arg.MissingVariables,
-		arg.Recording,
 		arg.Cost,
-		arg.Now,
+		arg.EndedAt,
 		arg.SID,
 	)
 	return err
@@ -553,66 +542,6 @@ func (q *Queries) LockDueProjects(ctx context.Context, arg LockDueProjectsParams
 	return items, nil
 }
 
-const lockOpenCallsOfNode = `-- name: LockOpenCallsOfNode :many
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE state IN ('claimed', 'dialing', 'live') AND node = ?1 ORDER BY sid /*FOR UPDATE*/ LIMIT ?2
-`
-
-type LockOpenCallsOfNodeParams struct {
-	Node     talkstack.NodeID
-	MaxCalls int64
-}
-
-func (q *Queries) LockOpenCallsOfNode(ctx context.Context, arg LockOpenCallsOfNodeParams) ([]Call, error) {
-	rows, err := q.db.QueryContext(ctx, lockOpenCallsOfNode, arg.Node, arg.MaxCalls)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Call
-	for rows.Next() {
-		var i Call
-		if err := rows.Scan(
-			&i.SID,
-			&i.CarrierSID,
-			&i.UserID,
-			&i.ProjectID,
-			&i.AgentID,
-			&i.AgentVersion,
-			&i.Direction,
-			&i.FromNumber,
-			&i.ToNumber,
-			&i.Status,
-			&i.State,
-			&i.EndParty,
-			&i.EndCode,
-			&i.EndMessage,
-			&i.DynamicVariables,
-			&i.MissingVariables,
-			&i.Slots,
-			&i.Cost,
-			&i.Recording,
-			&i.Node,
-			&i.Attempt,
-			&i.HangupRequestedAt,
-			&i.NotBefore,
-			&i.CreatedAt,
-			&i.DialedAt,
-			&i.AnsweredAt,
-			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const lockOrphanedCalls = `-- name: LockOrphanedCalls :many
 SELECT c.sid, c.carrier_sid, c.user_id, c.project_id, c.agent_id, c.agent_version, c.direction, c.from_number, c.to_number, c.status, c.state, c.end_party, c.end_code, c.end_message, c.dynamic_variables, c.missing_variables, c.slots, c.cost, c.recording, c.node, c.attempt, c.hangup_requested_at, c.not_before, c.created_at, c.dialed_at, c.answered_at, c.ended_at FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> ?1
   AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node) ORDER BY c.sid /*FOR UPDATE OF c SKIP LOCKED*/ LIMIT ?2
@@ -686,20 +615,22 @@ func (q *Queries) LockProjectForInbound(ctx context.Context, id talkstack.Projec
 }
 
 const markAnswered = `-- name: MarkAnswered :execrows
-UPDATE calls SET state = 'live', status = 'in-progress', answered_at = ?1
-WHERE sid = ?2 AND node = ?3 AND attempt = ?4 AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing')
+UPDATE calls SET state = 'live', status = 'in-progress', answered_at = ?1, recording = ?2
+WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing')
 `
 
 type MarkAnsweredParams struct {
-	Now     *time.Time
-	SID     talkstack.CallSID
-	Node    talkstack.NodeID
-	Attempt int64
+	AnsweredAt *time.Time
+	Recording  string
+	SID        talkstack.CallSID
+	Node       talkstack.NodeID
+	Attempt    int64
 }
 
 func (q *Queries) MarkAnswered(ctx context.Context, arg MarkAnsweredParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, markAnswered,
-		arg.Now,
+		arg.AnsweredAt,
+		arg.Recording,
 		arg.SID,
 		arg.Node,
 		arg.Attempt,
@@ -841,23 +772,18 @@ func (q *Queries) RequestHangup(ctx context.Context, arg RequestHangupParams) er
 	return err
 }
 
-const requeueCall = `-- name: RequeueCall :execrows
-UPDATE calls SET state = 'queued', node = ''
-WHERE sid = ?1 AND node = ?2 AND attempt = ?3 AND state = 'claimed'
+const requeueCall = `-- name: RequeueCall :exec
+UPDATE calls SET state = 'queued', node = '', not_before = ?1 WHERE sid = ?2
 `
 
 type RequeueCallParams struct {
-	SID     talkstack.CallSID
-	Node    talkstack.NodeID
-	Attempt int64
+	NotBefore time.Time
+	SID       talkstack.CallSID
 }
 
-func (q *Queries) RequeueCall(ctx context.Context, arg RequeueCallParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, requeueCall, arg.SID, arg.Node, arg.Attempt)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) RequeueCall(ctx context.Context, arg RequeueCallParams) error {
+	_, err := q.db.ExecContext(ctx, requeueCall, arg.NotBefore, arg.SID)
+	return err
 }
 
 const shareNode = `-- name: ShareNode :one

@@ -87,7 +87,7 @@ func (q *Queries) AgentAtVersion(ctx context.Context, arg AgentAtVersionParams) 
 }
 
 const agentForNumber = `-- name: AgentForNumber :one
-SELECT a.id, a.user_id, a.project_id, a.version, a.deleted_at, a.created_at, a.updated_at, v.agent_id, v.version, v.name, v.prompt, v.voice_id, v.settings, v.created_at, n.id, n.user_id, n.project_id, n.agent_id, n.e164, n.status, n.created_at FROM numbers n
+SELECT a.id, a.user_id, a.project_id, a.version, a.deleted_at, a.created_at, a.updated_at, v.agent_id, v.version, v.name, v.prompt, v.voice_id, v.settings, v.created_at FROM numbers n
 JOIN projects p ON p.id = n.project_id
 JOIN agents a ON a.id = COALESCE(n.agent_id, p.active_agent)
 JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
@@ -97,7 +97,6 @@ WHERE n.e164 = ?1 AND p.deleted_at IS NULL AND a.deleted_at IS NULL
 type AgentForNumberRow struct {
 	Agent        Agent
 	AgentVersion AgentVersion
-	Number       Number
 }
 
 func (q *Queries) AgentForNumber(ctx context.Context, e164 string) (AgentForNumberRow, error) {
@@ -118,13 +117,6 @@ func (q *Queries) AgentForNumber(ctx context.Context, e164 string) (AgentForNumb
 		&i.AgentVersion.VoiceID,
 		&i.AgentVersion.Settings,
 		&i.AgentVersion.CreatedAt,
-		&i.Number.ID,
-		&i.Number.UserID,
-		&i.Number.ProjectID,
-		&i.Number.AgentID,
-		&i.Number.E164,
-		&i.Number.Status,
-		&i.Number.CreatedAt,
 	)
 	return i, err
 }
