@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"talkstack"
+	"talkstack/internal/store"
 )
 
 // Incoming is a call that rings here, as a door offers it.
@@ -48,12 +49,13 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 		return
 	}
 	in.Ring()
-	c, err := s.cfg.DB.InsertInboundCall(ctx, talkstack.Call{
+	c := talkstack.Call{
 		SID: sid, CarrierSID: in.CallID(), UserID: agent.UserID, ProjectID: agent.ProjectID,
 		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Inbound,
 		From: in.From(), To: in.To(), Node: s.cfg.Node, Attempt: 1,
-		MissingVariables: fill(agent, map[string]any{"caller_number": in.From(), "called_number": in.To()}).missing,
-	})
+	}
+	c.MissingVariables = fill(agent, variables(c)).missing
+	c, err = s.cfg.DB.InsertInboundCall(ctx, c)
 	if err != nil {
 		log.Warn("incoming call refused: it could not be stored", "error", err)
 		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenFull})
@@ -68,16 +70,16 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 	if err != nil {
 		log.Error("incoming call could not be prepared", "error", err)
 		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenAway})
-		s.finish(book, c, internalEnding(), nil, log)
+		s.finish(book, c, store.Outcome{Ending: internalEnding()}, log)
 		return
 	}
 	defer prepared.discard()
 	leg, err := in.Answer(ctx)
 	if err != nil { // the caller gave up, or no common codec
 		log.Info("incoming call was not answered", "error", err)
-		s.finish(book, c, talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
+		s.finish(book, c, store.Outcome{Ending: talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
 			Party: talkstack.PartyCaller, Code: talkstack.EndUserHangup, Message: "The caller gave up before the call was answered.",
-		}}, nil, log)
+		}}}, log)
 		return
 	}
 	s.hold(ctx, c, leg, prepared, book, log)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"talkstack"
+	"talkstack/internal/store"
 )
 
 // storeLimit is how long the end of a call is tried to be stored before it is left to the reaper.
@@ -30,6 +31,7 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 		return
 	}
 	defer prepared.discard()
+	c.CarrierSID = fmt.Sprintf("%s-%d", c.SID, c.Attempt)
 	if err := s.cfg.DB.MarkDialing(ctx, c); err != nil {
 		// The call stays claimed: the dispatcher or the reaper queues it again, and nothing was sent.
 		log.Warn("call was not dialled", "error", err)
@@ -38,14 +40,14 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 	log.Info("dialling", "to", talkstack.MaskNumber(c.To), "attempt", c.Attempt)
 	book := newLedger(storeCtx, log)
 	leg, err := s.cfg.Dial(ctx, Dialing{
-		CallID: fmt.Sprintf("%s-%d", c.SID, c.Attempt), From: c.From, To: c.To,
+		CallID: c.CarrierSID, From: c.From, To: c.To,
 		RingTimeout: prepared.agent.Settings.RingTimeout.Duration(),
 		OnRinging: func() {
 			book.add("ringing", func(ctx context.Context) error { return s.cfg.DB.MarkRinging(ctx, c) })
 		},
 	})
 	if err != nil {
-		s.finish(book, c, dialEnding(ctx, err), nil, log)
+		s.finish(book, c, store.Outcome{Ending: dialEnding(ctx, err)}, log)
 		return
 	}
 	s.hold(ctx, c, leg, prepared, book, log)
@@ -72,5 +74,5 @@ func (s *Switchboard) failUndialed(ctx context.Context, c talkstack.Call, cause 
 		ending.Reason.Message = message
 	}
 	book := newLedger(ctx, log)
-	s.finish(book, c, ending, nil, log)
+	s.finish(book, c, store.Outcome{Ending: ending}, log)
 }

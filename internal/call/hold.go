@@ -2,12 +2,14 @@ package call
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
 	"talkstack"
 	"talkstack/internal/brain"
 	"talkstack/internal/recording"
+	"talkstack/internal/store"
 	"talkstack/internal/voice"
 )
 
@@ -21,8 +23,13 @@ type prepared struct {
 	cancel    context.CancelFunc
 }
 
-// discard ends the work done ahead. It may be called more than once.
-func (p *prepared) discard() { p.cancel() }
+// discard ends the work done ahead, and the brain's.
+func (p *prepared) discard() {
+	p.cancel()
+	if c, ok := p.brain.(io.Closer); ok {
+		_ = c.Close() // it only cancels
+	}
+}
 
 // prepare loads the agent of a call, makes its brain, and has its greeting spoken ahead into the cache.
 func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.Logger) (*prepared, error) {
@@ -32,7 +39,6 @@ func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.L
 	}
 	vars := variables(c)
 	p := &prepared{agent: agent, script: fill(agent, vars), voice: s.cfg.Speech.Voice(agent.VoiceID)}
-	p.agent.Settings.Voicemail.Message = p.script.voicemail
 	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, vars); err != nil {
 		return nil, err
 	}
@@ -69,24 +75,22 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 		}
 	}
 	log.Info("answered", "brain", p.brainName)
-	transcriber := s.cfg.Speech.NewTranscriber(leg.Rate())
-	defer transcriber.Close()
 	live := &Live{leg: leg, rec: rec, log: log, conv: voice.New(voice.Config{
-		Settings: p.agent.Settings, Greeting: p.script.greeting, Voice: p.voice, Rate: leg.Rate(),
-		Brain: p.brain, Transcriber: transcriber, Synthesizer: s.cfg.Speech.Synthesizer,
-		Detector: s.cfg.Speech.NewDetector(), Direction: c.Direction, Log: log,
+		Settings: p.agent.Settings, Greeting: p.script.greeting, Message: p.script.voicemail, Voice: p.voice, Rate: leg.Rate(),
+		Brain: p.brain, Transcriber: s.cfg.Speech.NewTranscriber(leg.Rate()), Synthesizer: s.cfg.Speech.Synthesizer,
+		Detector: s.cfg.Speech.NewDetector(leg.Rate()), Direction: c.Direction, Log: log,
 		OnTurn: func(t talkstack.Turn) {
 			book.add("turn", func(ctx context.Context) error { return s.cfg.DB.AddTurn(ctx, c.SID, t) })
 		},
 	})}
 	ending := live.Run(ctx)
-	s.finish(book, c, ending, p.brain.Slots(), log)
+	s.finish(book, c, store.Outcome{Ending: ending, Slots: p.brain.Slots()}, log)
 }
 
 // finish stores the end of a call after everything that happened before it, and waits until it is stored.
-func (s *Switchboard) finish(book *ledger, c talkstack.Call, ending talkstack.Ending, slots map[string]string, log *slog.Logger) {
-	ended := time.Now()
-	book.add("end", func(ctx context.Context) error { return s.cfg.DB.FinishCall(ctx, c, ending, slots, ended) })
+func (s *Switchboard) finish(book *ledger, c talkstack.Call, o store.Outcome, log *slog.Logger) {
+	o.EndedAt = time.Now()
+	book.add("end", func(ctx context.Context) error { return s.cfg.DB.FinishCall(ctx, c, o) })
 	book.close()
-	log.Info("ended", "status", ending.Status, "party", ending.Reason.Party, "reason", ending.Reason.Code)
+	log.Info("ended", "status", o.Ending.Status, "party", o.Ending.Reason.Party, "reason", o.Ending.Reason.Code)
 }

@@ -35,12 +35,13 @@ func (s *Switchboard) Place(ctx context.Context, p talkstack.Placement) (talksta
 	if err != nil {
 		return talkstack.Call{}, err
 	}
-	c, err := s.cfg.DB.PlaceCall(ctx, talkstack.Call{
+	c := talkstack.Call{
 		SID: talkstack.NewCallSID(), UserID: p.UserID, ProjectID: project.ID,
 		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Outbound,
 		From: from, To: to, DynamicVariables: p.DynamicVariables,
-		MissingVariables: fill(agent, p.DynamicVariables).missing,
-	})
+	}
+	c.MissingVariables = fill(agent, variables(c)).missing
+	c, err = s.cfg.DB.PlaceCall(ctx, c)
 	if err != nil {
 		return talkstack.Call{}, err
 	}

@@ -20,7 +20,7 @@ import (
 type Speech struct {
 	Synthesizer    *voice.Cache
 	NewTranscriber func(rate int) voice.Transcriber
-	NewDetector    func() voice.Detector
+	NewDetector    func(rate int) voice.Detector
 	// Voice finds a voice by its id; an unknown id gives the default voice.
 	Voice func(id string) talkstack.Voice
 	// Saturated reports that one more call would degrade those that run.

@@ -266,7 +266,7 @@ type ear struct {
 }
 
 func newEar(l *Line) *ear {
-	e := &ear{line: l, detector: l.speech.NewDetector(), pause: hearPause}
+	e := &ear{line: l, detector: l.speech.NewDetector(l.rate), pause: hearPause}
 	if l.speech.NewEars == nil {
 		e.pause = deafPause
 		return e

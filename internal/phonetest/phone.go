@@ -38,7 +38,7 @@ type Detector interface {
 type Speech struct {
 	Speak       func(ctx context.Context, req talkstack.SpeechRequest) iter.Seq2[[]int16, error]
 	NewEars     func(rate int) Ears // nil: the phone is deaf, and takes each pause of the other side for its turn
-	NewDetector func() Detector
+	NewDetector func(rate int) Detector
 	Voice       talkstack.Voice
 	KeepAudio   bool // keep each line's audio in memory
 }

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"talkstack"
+	"talkstack/internal/auth"
+	"talkstack/internal/brain/flow"
+)
+
+// Demo is the demo account of development mode, as it is kept in a file that only its owner can read. The file is
+// written before the account, so that a start that is killed in between goes on where it was.
+type Demo struct {
+	Email     string              `json:"email"`
+	Password  string              `json:"password"`
+	APIKey    string              `json:"api_key"`
+	UserID    talkstack.UserID    `json:"user_id"`
+	ProjectID talkstack.ProjectID `json:"project_id"`
+	AgentID   talkstack.AgentID   `json:"agent_id"`
+	Number    string              `json:"number"`
+	Complete  bool                `json:"complete"` // every row of it is stored
+}
+
+const (
+	demoFile   = "demo.json"
+	demoEmail  = "demo@talkstack.example"
+	demoNumber = "+15005550100"
+	demoPrompt = `You are Heart, the friendly receptionist of the Talkstack demo clinic. You are talking to {{name}}.
+The clinic is open from Monday to Friday, nine in the morning to five in the afternoon. It is at 12 Main Street.
+You book appointments: ask for the day, the time and the name, and confirm them.`
+	demoGreeting = "Hello {{name}}, this is Heart of the Talkstack demo clinic. I can book an appointment for you."
+)
+
+// prepareDemo makes the demo account on an empty database, or reads the one that is there.
+func (s *Server) prepareDemo(ctx context.Context) error {
+	if !s.cfg.Dev {
+		return nil
+	}
+	path := filepath.Join(s.cfg.DataDir, demoFile)
+	d, err := readDemo(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		empty, err := s.db.Empty(ctx)
+		if err != nil || !empty { // somebody's own data: no demo account in it
+			return err
+		}
+		d = newDemo()
+		err = writeDemo(path, d)
+		if err != nil {
+			return fmt.Errorf("demo account: %w", err)
+		}
+	} else if err != nil {
+		return fmt.Errorf("demo account: %w", err)
+	}
+	if !d.Complete {
+		if err := s.createDemo(ctx, d); err != nil {
+			return fmt.Errorf("demo account: %w", err)
+		}
+		d.Complete = true
+		if err := writeDemo(path, d); err != nil {
+			return fmt.Errorf("demo account: %w", err)
+		}
+	}
+	s.demo = d
+	return nil
+}
+
+func newDemo() *Demo {
+	return &Demo{
+		Email: demoEmail, Password: rand.Text(), APIKey: auth.NewAPIKey().Reveal(), UserID: talkstack.NewUserID(),
+		ProjectID: talkstack.NewProjectID(), AgentID: talkstack.NewAgentID(), Number: demoNumber,
+	}
+}
+
+// createDemo stores what is not there yet, so it may be run again after it was killed at any step.
+func (s *Server) createDemo(ctx context.Context, d *Demo) error {
+	hash, err := auth.NewHasher().Hash(ctx, d.Password)
+	if err != nil {
+		return err
+	}
+	settings := talkstack.DefaultAgentSettings()
+	settings.Greeting = demoGreeting
+	settings.Flow = flow.Demo()
+	agent := talkstack.Agent{
+		ID: d.AgentID, UserID: d.UserID, ProjectID: d.ProjectID, Name: "Heart", Prompt: demoPrompt,
+		VoiceID: s.speech.Voices()[0].ID, Settings: settings,
+	}
+	steps := []func() error{
+		func() error {
+			return unlessThere(func() error { _, err := s.db.User(ctx, d.UserID); return err }, func() error {
+				_, err := s.db.CreateUser(ctx, talkstack.User{ID: d.UserID, Email: d.Email, Name: "Demo", PasswordHash: hash, Verified: true})
+				return err
+			})
+		},
+		func() error { return s.db.SetAPIKey(ctx, d.UserID, auth.Digest(talkstack.Secret(d.APIKey))) },
+		func() error {
+			return unlessThere(func() error { _, err := s.db.Project(ctx, d.UserID, d.ProjectID); return err }, func() error {
+				_, err := s.db.CreateProject(ctx, talkstack.Project{
+					ID: d.ProjectID, UserID: d.UserID, Name: "Demo", Description: "Made by development mode.", MaxCalls: talkstack.DefaultProjectMaxCalls,
+				})
+				return err
+			})
+		},
+		func() error {
+			return unlessThere(func() error { _, err := s.db.Agent(ctx, d.UserID, d.AgentID); return err }, func() error {
+				_, err := s.db.CreateAgent(ctx, agent, d.Number)
+				return err
+			})
+		},
+		func() error { _, err := s.db.SetActiveAgent(ctx, d.UserID, d.ProjectID, d.AgentID); return err },
+		func() error { _, _, err := s.db.SetActiveProject(ctx, d.UserID, d.ProjectID); return err },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlessThere creates what a look-up does not find.
+func unlessThere(find, create func() error) error {
+	err := find()
+	if talkstack.ErrorCode(err) == talkstack.CodeNotFound {
+		return create()
+	}
+	return err
+}
+
+func readDemo(path string) (*Demo, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var d Demo
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return &d, nil
+}
+
+func writeDemo(path string, d *Demo) error {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
+}
+
+// welcome prints where everything is.
+func (s *Server) welcome(out io.Writer) {
+	url := s.cfg.PublicURL
+	if url == "" {
+		url = s.URL()
+	}
+	_, _ = fmt.Fprintf(out, welcomeText, s.version, url, url, s.phones.Addr(), s.carrierName(), s.brainName(), s.hearing())
+	if d := s.demo; d != nil {
+		_, _ = fmt.Fprintf(out, demoText, d.Email, d.Password, d.APIKey, url, d.APIKey, d.ProjectID, d.AgentID, url, d.APIKey)
+	}
+}
