@@ -1,0 +1,381 @@
+package spoken_test
+
+import (
+	"testing"
+	"time"
+
+	"talkstack"
+	"talkstack/internal/brain/spoken"
+)
+
+// monday is when all calls of these tests take place: Monday, November 23rd 2026, at ten in the morning.
+func monday() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
+
+func reader() spoken.Reader { return spoken.Reader{Now: monday(), Caller: "+14155550148"} }
+
+// row is an utterance as a recogniser writes it, and the value it must give; empty: none.
+type row struct{ text, want string }
+
+func check(t *testing.T, slot talkstack.FlowSlot, rows []row) {
+	t.Helper()
+	slot.Name = "slot"
+	for _, r := range rows {
+		t.Run(r.text, func(t *testing.T) {
+			t.Parallel()
+			got, trouble := reader().Answer(spoken.Parse(r.text), &slot, "")
+			if got.Text != r.want {
+				t.Errorf("got %q (trouble %q), want %q", got.Text, trouble, r.want)
+			}
+			if got.Found() && !spoken.Valid(&slot, got.Text) {
+				t.Errorf("%q is not the form in which a %s is kept", got.Text, slot.Type)
+			}
+		})
+	}
+}
+
+func TestYesNo(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotYesNo}, []row{
+		{"Yes.", "yes"},
+		{"Yes", "yes"},
+		{"Yeah, sure.", "yes"},
+		{"Yep.", "yes"},
+		{"Uh, yes please.", "yes"},
+		{"That's right.", "yes"},
+		{"That is correct.", "yes"},
+		{"Correct.", "yes"},
+		{"Yes, that's fine.", "yes"},
+		{"Of course.", "yes"},
+		{"Sounds good to me.", "yes"},
+		{"I think so.", "yes"},
+		{"Mm-hm.", "yes"},
+		{"Uh-huh.", "yes"},
+		{"OK.", "yes"},
+		{"Yes, I don't mind.", "yes"},
+		{"Please do.", "yes"},
+		{"No.", "no"},
+		{"Know.", "no"},
+		{"No, thank you.", "no"},
+		{"Nope.", "no"},
+		{"No, that's not right.", "no"},
+		{"That's not correct.", "no"},
+		{"That's wrong.", "no"},
+		{"Not really.", "no"},
+		{"I don't think so.", "no"},
+		{"Of course not.", "no"},
+		{"I would rather not.", "no"},
+		{"Um, no, I don't.", "no"},
+		{"Oh no, sorry.", "no"},
+		{"No, that's right.", ""},
+		{"I don't know.", ""},
+		{"On Thursday.", ""},
+		{"", ""},
+	})
+}
+
+func TestNumber(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotNumber}, []row{
+		{"Four.", "4"},
+		{"For.", "4"},
+		{"For people.", "4"},
+		{"To.", "2"},
+		{"Two people, please.", "2"},
+		{"There will be twelve of us.", "12"},
+		{"Twenty-six.", "26"},
+		{"twenty six", "26"},
+		{"A hundred and five", "105"},
+		{"One hundred twenty", "120"},
+		{"Two thousand five hundred.", "2500"},
+		{"12", "12"},
+		{"1,200", "1200"},
+		{"5 thousand", "5000"},
+		{"Three point five", "3.5"},
+		{"3.5", "3.5"},
+		{"Two and a half.", "2.5"},
+		{"Minus four", "-4"},
+		{"A couple of people", "2"},
+		{"A dozen.", "12"},
+		{"Half a dozen", "6"},
+		{"Three. No, four.", "4"},
+		{"Three, sorry, I mean five.", "5"},
+		{"Just me.", "1"},
+		{"Tree.", "3"},
+		{"ate", "8"},
+		{"Zero.", "0"},
+		{"Many.", ""},
+		{"I'm not sure.", ""},
+	})
+}
+
+func TestNumberOutsideItsBounds(t *testing.T) {
+	t.Parallel()
+	lo, hi := 1.0, 8.0
+	slot := talkstack.FlowSlot{Name: "people", Type: talkstack.SlotNumber, Min: &lo, Max: &hi}
+	for text, want := range map[string]string{"Twelve.": "It can be 8 at most.", "Zero": "It must be at least 1.", "Eight": ""} {
+		if v, trouble := reader().Answer(spoken.Parse(text), &slot, ""); trouble != want || v.Found() != (want == "") {
+			t.Errorf("%s: got %v, %q; want trouble %q", text, v, trouble, want)
+		}
+	}
+}
+
+func TestDate(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotDate}, []row{
+		{"Thursday.", "2026-11-26"},
+		{"On Thursday, please.", "2026-11-26"},
+		{"thursday", "2026-11-26"},
+		{"Thirst day.", "2026-11-26"},
+		{"This Thursday", "2026-11-26"},
+		{"Choose day", "2026-11-24"},
+		{"Tuesday.", "2026-11-24"},
+		{"Next Tuesday.", "2026-12-01"},
+		{"next Thursday would be good", "2026-12-03"},
+		{"Thursday next week.", "2026-12-03"},
+		{"Next week on Friday", "2026-12-04"},
+		{"A week from Thursday.", "2026-12-03"},
+		{"Thursday week", "2026-12-03"},
+		{"Monday", "2026-11-30"},
+		{"Next Monday.", "2026-11-30"},
+		{"Today.", "2026-11-23"},
+		{"Tonight, if possible.", "2026-11-23"},
+		{"Tomorrow.", "2026-11-24"},
+		{"Tomorrow morning", "2026-11-24"},
+		{"The day after tomorrow.", "2026-11-25"},
+		{"In three days.", "2026-11-26"},
+		{"In two weeks", "2026-12-07"},
+		{"In a week.", "2026-11-30"},
+		{"The twenty-sixth.", "2026-11-26"},
+		{"The 26th.", "2026-11-26"},
+		{"the twenty sixth of november", "2026-11-26"},
+		{"November 26th.", "2026-11-26"},
+		{"November twenty six", "2026-11-26"},
+		{"November the 26th, 2026.", "2026-11-26"},
+		{"Thursday, November 26th.", "2026-11-26"},
+		{"Thursday the 26th of November", "2026-11-26"},
+		{"26 November", "2026-11-26"},
+		{"December third.", "2026-12-03"},
+		{"The third of December", "2026-12-03"},
+		{"January 5th", "2027-01-05"},
+		{"March the first, twenty twenty-seven", "2027-03-01"},
+		{"May 1st", "2027-05-01"},
+		{"The first.", "2026-12-01"},
+		{"The first of next month.", "2026-12-01"},
+		{"11/26", "2026-11-26"},
+		{"2026-11-26", "2026-11-26"},
+		{"Um, let me see, Thursday, I think.", "2026-11-26"},
+		{"Tuesday. No, Thursday.", "2026-11-26"},
+		{"Not Tuesday, Thursday.", "2026-11-26"},
+		{"No, Thursday.", "2026-11-26"},
+		{"Actually, make it Friday.", "2026-11-27"},
+		{"I meant Friday.", "2026-11-27"},
+		{"Thursday at half past three.", "2026-11-26"},
+		{"Twenty six.", "2026-11-26"},
+		{"On the second.", "2026-12-02"},
+		{"Thursday or Friday.", ""},
+		{"February thirtieth", ""},
+		{"Thursday the 27th.", ""},
+		{"Just a second.", ""},
+		{"Whenever you like.", ""},
+		{"I may come.", ""},
+	})
+}
+
+func TestTime(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotTime}, []row{
+		{"Three.", "15:00"},
+		{"At three.", "15:00"},
+		{"Three o'clock.", "15:00"},
+		{"three oclock", "15:00"},
+		{"Three thirty.", "15:30"},
+		{"3:30.", "15:30"},
+		{"3 30", "15:30"},
+		{"At 330", "15:30"},
+		{"Half past three.", "15:30"},
+		{"half three", "15:30"},
+		{"Half passed three", "15:30"},
+		{"Quarter to four.", "15:45"},
+		{"A quarter to for", "15:45"},
+		{"Quarter two four", "15:45"},
+		{"Quarter past nine.", "09:15"},
+		{"Ten past four", "16:10"},
+		{"Twenty to five.", "16:40"},
+		{"Five minutes to four", "15:55"},
+		{"Three in the afternoon.", "15:00"},
+		{"Eight in the evening", "20:00"},
+		{"Eight in the morning.", "08:00"},
+		{"Eight.", "08:00"},
+		{"Six AM", "06:00"},
+		{"6 a.m.", "06:00"},
+		{"3 p.m. please", "15:00"},
+		{"3pm", "15:00"},
+		{"3:30pm.", "15:30"},
+		{"Three p m", "15:00"},
+		{"Noon.", "12:00"},
+		{"At midday", "12:00"},
+		{"Midnight.", "00:00"},
+		{"Twelve.", "12:00"},
+		{"Twelve thirty.", "12:30"},
+		{"Ten forty-five.", "10:45"},
+		{"ten oh five", "10:05"},
+		{"15:30", "15:30"},
+		{"Fifteen thirty.", "15:30"},
+		{"Fifteen hundred hours", "15:00"},
+		{"Sixteen.", "16:00"},
+		{"At for.", "16:00"},
+		{"To thirty.", "14:30"},
+		{"For o'clock", "16:00"},
+		{"Around four.", "16:00"},
+		{"Thursday at half past three.", "15:30"},
+		{"On November twenty six at three thirty", "15:30"},
+		{"Three. No, four.", "16:00"},
+		{"Actually, make it four o'clock.", "16:00"},
+		{"I meant nine in the morning.", "09:00"},
+		{"Nine at night.", "21:00"},
+		{"Seven thirty tonight.", "19:30"},
+		{"In the afternoon.", ""},
+		{"Any time.", ""},
+		{"Half an hour.", ""},
+		{"Thursday.", ""},
+	})
+}
+
+func TestTimeChangesItsHalfOfTheDay(t *testing.T) {
+	t.Parallel()
+	slot := talkstack.FlowSlot{Name: "time", Type: talkstack.SlotTime}
+	for text, want := range map[string]string{"No, in the evening.": "20:00", "No, PM.": "20:00", "In the morning": "08:00"} {
+		if v, _ := reader().Answer(spoken.Parse(text), &slot, "08:00"); v.Text != want {
+			t.Errorf("%s after 8 AM: got %q, want %q", text, v.Text, want)
+		}
+	}
+}
+
+func TestPhone(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotPhone}, []row{
+		{"415-555-0148.", "4155550148"},
+		{"415 555 0148", "4155550148"},
+		{"415.555.0148", "4155550148"},
+		{"(415) 555-0148", "4155550148"},
+		{"+1 415 555 0148", "+14155550148"},
+		{"Plus one four one five, five five five, oh one four eight.", "+14155550148"},
+		{"four one five, triple five, oh one four eight", "4155550148"},
+		{"My number is four one five double five five zero one four eight.", "4155550148"},
+		{"Four one five, uh, five five five, zero one forty-eight", "4155550148"},
+		{"for one five five five five oh one for eight", "4155550148"},
+		{"Eight hundred five five five twelve twelve", "8005551212"},
+		{"It's 5550148.", "5550148"},
+		{"You can use this number.", "+14155550148"},
+		{"The number I'm calling from.", "+14155550148"},
+		{"415 555 0149, no, 415 555 0148", "4155550148"},
+		{"Four one five.", ""},
+		{"I don't have one.", ""},
+	})
+}
+
+func TestDigits(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotDigits, Length: 6}, []row{
+		{"0 0 4 2 1 7", "004217"},
+		{"Zero zero four two one seven.", "004217"},
+		{"double oh four two one seven", "004217"},
+		{"Oh oh four two one seven", "004217"},
+		{"oh oh for to won seven", "004217"},
+		{"Oh, double zero four two one seven.", "004217"},
+		{"004217.", "004217"},
+		{"004-217", "004217"},
+		{"00 42 17", "004217"},
+		{"Four one five, triple two.", "415222"},
+		{"415,222", "415222"},
+		{"forty-one fifty-two twenty-two", "415222"},
+		{"for one five two two too", "415222"},
+		{"It's 415 and then 222.", "415222"},
+		{"415 223. No, 415 222.", "415222"},
+		{"Four one five.", ""},
+	})
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotDigits}, []row{
+		{"Double five.", "55"},
+		{"oh four one five", "0415"},
+		{"Oh, four one five.", "415"},
+		{"Four one five, triple two", "415222"},
+		{"no digits at all", ""},
+	})
+}
+
+func TestName(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotName}, []row{
+		{"Anna Smith.", "Anna Smith"},
+		{"anna smith", "Anna Smith"},
+		{"My name is Anna Smith.", "Anna Smith"},
+		{"It's Anna.", "Anna"},
+		{"Its Anna", "Anna"},
+		{"This is Anna speaking.", "Anna"},
+		{"Anna Smith speaking.", "Anna Smith"},
+		{"I'm Anna Smith, thank you.", "Anna Smith"},
+		{"I am Anna", "Anna"},
+		{"The name's Smith. Anna Smith.", "Anna Smith"},
+		{"Yes, hi, my name is Anna Smith and I'd like to book.", "Anna Smith"},
+		{"Um, Anna Smith.", "Anna Smith"},
+		{"A N N A", "Anna"},
+		{"A-N-N-A.", "Anna"},
+		{"A. N. N. A.", "Anna"},
+		{"A.N.N.A.", "Anna"},
+		{"Anna, A N N A.", "Anna"},
+		{"Anna Smyth, S M I T H.", "Anna Smith"},
+		{"A double N A", "Anna"},
+		{"S as in Sam, M as in Mary, I, T, H", "Smith"},
+		{"Patrick O'Brien", "Patrick O'Brien"},
+		{"Ronald McDonald.", "Ronald McDonald"},
+		{"ANNA SMITH", "Anna Smith"},
+		{"Maria del Carmen Lopez", "Maria Del Carmen Lopez"},
+		{"Anna Schmidt. No, Anna Smith.", "Anna Smith"},
+		{"Sure, it's Peter Müller.", "Peter Müller"},
+		{"Call me Bob.", "Bob"},
+		{"April Jones", "April Jones"},
+		{"I don't know.", ""},
+		{"Why do you need that?", ""},
+		{"Half past three.", ""},
+		{"415", ""},
+		{"Um.", ""},
+	})
+}
+
+func TestChoice(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotChoice, Choices: []talkstack.FlowChoice{
+		{Value: "check-up", Synonyms: []string{"checkup", "examination", "routine check"}, Key: "1"},
+		{Value: "cleaning", Synonyms: []string{"hygiene", "teeth cleaned"}, Key: "2"},
+		{Value: "toothache", Synonyms: []string{"pain", "emergency", "my tooth hurts"}, Key: "3"},
+	}}, []row{
+		{"A check-up, please.", "check-up"},
+		{"Check up.", "check-up"},
+		{"checkup", "check-up"},
+		{"Check ups", "check-up"},
+		{"A cleaning.", "cleaning"},
+		{"cleanings", "cleaning"},
+		{"Cleanin", "cleaning"},
+		{"I want my teeth cleaned.", "cleaning"},
+		{"Tooth ache.", "toothache"},
+		{"I'm in pain.", "toothache"},
+		{"It's an emergency!", "toothache"},
+		{"The second one.", "cleaning"},
+		{"Number three", "toothache"},
+		{"One.", "check-up"},
+		{"The last one.", "toothache"},
+		{"A check-up. No, a cleaning.", "cleaning"},
+		{"Not a cleaning, a check-up.", "check-up"},
+		{"A check-up and a cleaning.", ""},
+		{"Something else.", ""},
+	})
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	check(t, talkstack.FlowSlot{Type: talkstack.SlotText}, []row{
+		{" Tell him I called. ", "Tell him I called."},
+		{"No, never mind.", "No, never mind."},
+		{"Um.", ""},
+	})
+}
