@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"talkstack"
+)
+
+type userKey struct{}
+
+// caller is the account that asks. Only operations that need credentials may call it.
+func caller(ctx context.Context) talkstack.User {
+	return ctx.Value(userKey{}).(talkstack.User) //nolint:forcetypeassert // authenticate put it there
+}
+
+// authenticate lets a request through whose credentials the operation accepts. A Bearer token, when there is one,
+// is the only thing that counts (Q30). Unverified accounts are refused everywhere (Q5).
+func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
+	need, _ := ctx.Operation().Metadata[accessKey].(access)
+	if need == accessOpen {
+		next(ctx)
+		return
+	}
+	token, key := bearerToken(ctx.Header("Authorization")), ctx.Header("X-Api-Key")
+	if need == accessLink && token == "" && key == "" {
+		next(ctx)
+		return
+	}
+	if need == accessBearer {
+		key = ""
+	}
+	user, err := a.Accounts.Authenticate(ctx.Context(), token, talkstack.Secret(key))
+	if err != nil {
+		if talkstack.ErrorCode(err) == talkstack.CodeUnauthenticated {
+			ctx.SetHeader("WWW-Authenticate", `Bearer realm="talkstack"`)
+		}
+		_ = huma.WriteErr(a.huma, ctx, http.StatusInternalServerError, "", err) // writeError gives it its status
+		return
+	}
+	next(huma.WithValue(ctx, userKey{}, user))
+}
+
+// bearerToken is the token of an Authorization header; the scheme's case does not matter (RFC 9110 section 11.1).
+func bearerToken(header string) string {
+	scheme, token, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}

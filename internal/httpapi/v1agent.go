@@ -1,0 +1,301 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"talkstack"
+	"talkstack/internal/store"
+)
+
+// v1Agent is an agent's full configuration.
+type v1Agent struct {
+	ID          talkstack.AgentID   `json:"id"`
+	ProjectID   talkstack.ProjectID `json:"project_id"`
+	Version     int                 `json:"version" doc:"Grows by one at each change. Sent in a PATCH, it must be the current one."`
+	Name        string              `json:"name" minLength:"1" maxLength:"200"`
+	Prompt      string              `json:"prompt" minLength:"1" maxLength:"200000" doc:"May hold {{variables}}."`
+	VoiceID     *string             `json:"voice_id" nullable:"true" doc:"One of GET /voices; null: the server's default."`
+	PhoneNumber *string             `json:"phone_number" nullable:"true" doc:"E.164: the number it calls from and answers on."`
+	CreatedAt   timestamp           `json:"created_at"`
+	UpdatedAt   timestamp           `json:"updated_at"`
+	talkstack.AgentSettings
+}
+
+// TransformSchema lets the flow be null.
+func (v1Agent) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	orNull(s, "flow")
+	return s
+}
+
+// readOnly are the fields of v1Agent that a PATCH may repeat but not change.
+func readOnly() []string { return []string{"id", "project_id", "created_at", "updated_at"} }
+
+type agentPath struct {
+	ID talkstack.AgentID `path:"id"`
+}
+
+type patchAgentRequest struct {
+	ID   talkstack.AgentID `path:"id"`
+	Body json.RawMessage
+}
+
+func (a *API) v1AgentRoutes() {
+	const tag = "Agents"
+	get(a, "/v1/agents/{id}", operation{
+		ID: "v1GetAgent", Tag: tag, Summary: "One agent, with all its settings",
+		Errors: map[int]string{http.StatusNotFound: "There is no such agent."},
+	}, a.v1GetAgent)
+	o := a.describe(http.MethodPatch, "/v1/agents/{id}", operation{
+		ID: "v1PatchAgent", Tag: tag, Lenient: true, Summary: "Change some of an agent's settings",
+		Description: "A JSON merge patch (RFC 7396): what is not sent stays, null sets the default, objects are merged, arrays are replaced. Calls that are live keep the version they started with.",
+		Errors: map[int]string{
+			http.StatusNotFound: "There is no such agent.",
+			http.StatusConflict: "The agent has changed since the version that was sent, or the number belongs to another account.",
+		},
+	}, reflect.TypeFor[patchAgentRequest]())
+	partial := a.partialSchema()
+	o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		mergePatchType: {Schema: partial}, jsonType: {Schema: partial},
+	}}
+	huma.Register(a.huma, o, a.v1PatchAgent)
+}
+
+func (a *API) v1GetAgent(ctx context.Context, in *agentPath) (*body[v1Agent], error) {
+	agent, err := a.DB.Agent(ctx, caller(ctx).ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	number, err := a.agentNumber(ctx, agent)
+	if err != nil {
+		return nil, err
+	}
+	return reply(wireV1Agent(agent, number)), nil
+}
+
+func (a *API) v1PatchAgent(ctx context.Context, in *patchAgentRequest) (*body[v1Agent], error) {
+	user := caller(ctx).ID
+	agent, err := a.DB.Agent(ctx, user, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	number, err := a.agentNumber(ctx, agent)
+	if err != nil {
+		return nil, err
+	}
+	current := wireV1Agent(agent, number)
+	next, err := a.merge(current, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	if next.VoiceID == nil {
+		voice, err := a.voiceFor(nil)
+		if err != nil {
+			return nil, err
+		}
+		next.VoiceID = textOrNull(voice)
+	}
+	if reflect.DeepEqual(current, next) {
+		return reply(current), nil // nothing changes, so no new version
+	}
+	if err := a.checkAgent(current, &next); err != nil {
+		return nil, err
+	}
+	if text(next.PhoneNumber) != number {
+		if err := a.renumber(ctx, agent, next.PhoneNumber); err != nil {
+			return nil, err
+		}
+		number = text(next.PhoneNumber)
+	}
+	unnumbered := current
+	unnumbered.PhoneNumber = next.PhoneNumber // numbers are not versioned
+	if !reflect.DeepEqual(unnumbered, next) {
+		voice := text(next.VoiceID)
+		if agent, err = a.DB.UpdateAgent(ctx, user, agent.ID, store.AgentUpdate{
+			IfVersion: current.Version, Name: &next.Name, Prompt: &next.Prompt, VoiceID: &voice, Settings: &next.AgentSettings,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return reply(wireV1Agent(agent, number)), nil
+}
+
+// text is s, or nothing when it is null.
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// merge applies a merge patch to an agent and checks the result against the document's own schema.
+func (a *API) merge(current v1Agent, patch []byte) (v1Agent, error) {
+	var changes map[string]any
+	if err := decode(patch, &changes); err != nil || changes == nil {
+		return v1Agent{}, talkstack.Errorf(talkstack.CodeInvalid, "The body must be a JSON object.")
+	}
+	defaults := asObject(v1Agent{AgentSettings: talkstack.DefaultAgentSettings()})
+	for _, name := range []string{"name", "prompt", "version"} {
+		delete(defaults, name) // these have no default: null is an error
+	}
+	before := asObject(current)
+	after := mergePatch(before, changes, defaults)
+	var bad []talkstack.FieldError
+	for _, name := range readOnly() {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			bad = append(bad, talkstack.FieldError{Field: name, Message: "cannot be changed"})
+		}
+	}
+	if len(bad) > 0 {
+		return v1Agent{}, &talkstack.Error{Code: talkstack.CodeInvalid, Message: bad[0].Field + " " + bad[0].Message + ".", Fields: bad}
+	}
+	if err := a.validate(after); err != nil {
+		return v1Agent{}, err
+	}
+	data, err := json.Marshal(after)
+	if err != nil {
+		return v1Agent{}, fmt.Errorf("merge agent: %w", err)
+	}
+	var next v1Agent
+	if err := decode(data, &next); err != nil {
+		return v1Agent{}, talkstack.Errorf(talkstack.CodeInvalid, "%s.", err.Error())
+	}
+	return next, nil
+}
+
+// mergePatch is RFC 7396 section 2, but that null brings the default back instead of leaving a hole.
+func mergePatch(target, patch, defaults map[string]any) map[string]any {
+	out := maps.Clone(target)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for name, change := range patch {
+		switch change := change.(type) {
+		case nil:
+			out[name] = nil
+			if d, ok := defaults[name]; ok {
+				out[name] = d
+			}
+		case map[string]any:
+			if name == "flow" {
+				out[name] = change // a graph is replaced as a whole: its nodes refer to one another
+				continue
+			}
+			inner, _ := out[name].(map[string]any)
+			d, _ := defaults[name].(map[string]any)
+			out[name] = mergePatch(inner, change, d)
+		default:
+			out[name] = change
+		}
+	}
+	return out
+}
+
+// validate checks a merged agent by the schema that the document shows.
+func (a *API) validate(agent map[string]any) error {
+	registry := a.huma.OpenAPI().Components.Schemas
+	schema := *registry.Schema(reflect.TypeFor[v1Agent](), false, "")
+	if agent["flow"] != nil { // an alternative's findings would not say which field is wrong
+		schema.Properties = maps.Clone(schema.Properties)
+		schema.Properties["flow"] = registry.Schema(reflect.TypeFor[talkstack.Flow](), true, "")
+	}
+	var found huma.ValidateResult
+	huma.Validate(registry, &schema, huma.NewPathBuffer([]byte{}, 0), huma.ModeWriteToServer, agent, &found)
+	if len(found.Errors) == 0 {
+		return nil
+	}
+	f := framework(http.StatusBadRequest, "", found.Errors)
+	slices.SortStableFunc(f.fields, func(x, y talkstack.FieldError) int { return strings.Compare(x.Field, y.Field) })
+	return &talkstack.Error{
+		Code: talkstack.CodeInvalid, Message: sentence(f.fields[0].Field + " " + f.fields[0].Message), Fields: f.fields,
+	}
+}
+
+// checkAgent checks what a schema cannot.
+func (a *API) checkAgent(current v1Agent, next *v1Agent) error {
+	if next.Version != current.Version {
+		return talkstack.Errorf(talkstack.CodeConflict, "The agent has changed: it is at version %d. Fetch it, and apply your change to that.", current.Version)
+	}
+	if v := text(next.VoiceID); v != text(current.VoiceID) && v != "" {
+		if _, ok := findVoice(a.Voices.Voices(), v); !ok {
+			return invalid("voice_id", "is not a known voice: see GET /voices")
+		}
+	}
+	if n := next.PhoneNumber; n != nil {
+		e164, err := talkstack.ParseE164(*n)
+		if err != nil {
+			return invalid("phone_number", "must be a number in E.164 form")
+		}
+		next.PhoneNumber = &e164
+	}
+	return next.AgentSettings.Validate()
+}
+
+// asObject is v as the JSON object that the wire shows.
+func asObject(v v1Agent) map[string]any {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("httpapi: agent does not marshal: %v", err)) // plain data always does
+	}
+	object := map[string]any{}
+	if err := json.Unmarshal(data, &object); err != nil {
+		panic(fmt.Sprintf("httpapi: agent does not unmarshal: %v", err))
+	}
+	return object
+}
+
+func wireV1Agent(agent talkstack.Agent, number string) v1Agent {
+	settings := agent.Settings
+	if settings.IdlePrompts == nil {
+		settings.IdlePrompts = []talkstack.IdlePrompt{}
+	}
+	if settings.EndPhrases == nil {
+		settings.EndPhrases = []string{}
+	}
+	return v1Agent{
+		ID: agent.ID, ProjectID: agent.ProjectID, Version: agent.Version, Name: agent.Name, Prompt: agent.Prompt,
+		VoiceID: textOrNull(agent.VoiceID), PhoneNumber: textOrNull(number),
+		CreatedAt: timestamp{agent.CreatedAt}, UpdatedAt: timestamp{agent.UpdatedAt}, AgentSettings: settings,
+	}
+}
+
+// partialSchema is the schema of a merge patch: every field may be missing or null.
+func (a *API) partialSchema() *huma.Schema {
+	registry := a.huma.OpenAPI().Components.Schemas
+	full := registry.Schema(reflect.TypeFor[v1Agent](), false, "")
+	registry.Map()["V1AgentPatch"] = partial(registry, full)
+	return &huma.Schema{Ref: "#/components/schemas/V1AgentPatch"}
+}
+
+func partial(registry huma.Registry, full *huma.Schema) *huma.Schema {
+	s := &huma.Schema{
+		Type: huma.TypeObject, Description: full.Description, AdditionalProperties: false,
+		Properties: map[string]*huma.Schema{},
+	}
+	for name, p := range full.Properties {
+		switch {
+		case name == "flow":
+			s.Properties[name] = p
+		case p.Ref != "":
+			nested := partial(registry, registry.SchemaFromRef(p.Ref))
+			nested.Description, nested.Nullable = p.Description, true
+			s.Properties[name] = nested
+		default:
+			c := *p
+			c.Nullable = true
+			if len(c.Enum) > 0 {
+				c.Enum = append(slices.Clone(c.Enum), nil)
+			}
+			s.Properties[name] = &c
+		}
+	}
+	return s
+}
