@@ -2,46 +2,63 @@ package vad
 
 import (
 	"math"
+	"slices"
 
 	"talkstack/internal/media"
 )
 
-// The gate's levels, in dB, and times, in frames of 20 ms.
+// The gate's levels in dB below full scale, and times in frames of 20 ms.
 const (
-	quietest   = -75.0 // floor of a line that carries digital silence, dB below full scale
-	hearable   = -58.0 // quieter sound is never speech
-	overFloor  = 6.0   // how far speech stands out of the noise
-	holdFrames = 25    // how long the gate stays open after the last loud frame: the network must see speech end
+	quietest  = -75.0 // a line that carries digital silence
+	hearable  = -58.0 // quieter sound is never speech
+	overFloor = 6.0   // how far speech stands out of the noise
+
+	floorLimit  = -35.0 // no noise is thought to be louder: it may be speech that never pauses
+	floorUnsure = -50.0 // the same, while the line has been heard for too short a time
+	blockFrames = 10
+	floorBlocks = 10 // two seconds: speech pauses within
+	holdFrames  = 25 // how long the gate stays open after the last loud frame: the network must see speech end
 )
 
-// gate follows the noise on the line and opens for what stands out of it.
+// gate follows the noise on the line, by the quietest frame of the last seconds, and opens for what stands out of it.
 type gate struct {
-	floor float64 // level of the noise, dB below full scale
-	hold  int     // frames for which it stays open
-	loud  bool    // the last frame stood out
+	blocks [floorBlocks]float64 // quietest level of each block, the latest in place
+	block  int
+	frames int64
+	hold   int  // frames for which it stays open
+	loud   bool // the last frame stood out
 }
 
-func newGate() gate { return gate{floor: quietest} }
-
-// hear takes a frame, with what the network thought of the last ones, and reports whether the gate is open.
-func (g *gate) hear(samples []int16, speech float32) bool {
+// hear takes a frame and reports whether the gate is open. While the network hears speech it never shuts.
+func (g *gate) hear(samples []int16, speech bool) bool {
 	level := level(samples)
-	g.loud = level > hearable && level > g.floor+overFloor
-	if g.loud {
+	floor := g.floor()
+	g.loud = level > hearable && level > floor+overFloor
+	switch {
+	case g.loud || speech:
 		g.hold = holdFrames
-	} else if g.hold > 0 {
+	case g.hold > 0:
 		g.hold--
 	}
-	switch {
-	case level < g.floor: // what is quieter than the noise tells its level at once
-		g.floor += 0.3 * (level - g.floor)
-	case speech < 0.2: // louder, and no speech: the noise has grown
-		g.floor += min(0.12, level-g.floor)
-	default: // speech: the floor only creeps, in case the network is fooled for long
-		g.floor += min(0.005, level-g.floor)
+	if g.frames%blockFrames == 0 {
+		g.block = int(g.frames/blockFrames) % floorBlocks
+		g.blocks[g.block] = level
 	}
-	g.floor = max(g.floor, quietest)
+	g.blocks[g.block] = min(g.blocks[g.block], level)
+	g.frames++
 	return g.hold > 0
+}
+
+// floor is the level of the noise.
+func (g *gate) floor() float64 {
+	if g.frames < blockFrames {
+		return quietest
+	}
+	limit, blocks := floorLimit, g.blocks[:]
+	if heard := g.frames / blockFrames; heard < floorBlocks {
+		limit, blocks = floorUnsure, blocks[:heard]
+	}
+	return max(quietest, min(limit, slices.Min(blocks)))
 }
 
 // level is the mean power of samples in dB below full scale, never under quietest.
@@ -64,7 +81,7 @@ type Energy struct {
 }
 
 // NewEnergy makes the detector of one call.
-func NewEnergy() *Energy { return &Energy{gate: newGate()} }
+func NewEnergy() *Energy { return &Energy{} }
 
 // Frames that a sound must last to be speech, and a pause to be silence.
 const (
@@ -74,11 +91,7 @@ const (
 
 // Hear takes the next frame and reports whether there is speech in it.
 func (e *Energy) Hear(f *media.Frame) bool {
-	var speech float32
-	if e.speech {
-		speech = 1
-	}
-	e.gate.hear(f.Samples(), speech)
+	e.gate.hear(f.Samples(), false)
 	if e.gate.loud {
 		e.run++
 		e.quiet = 0

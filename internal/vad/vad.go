@@ -105,7 +105,6 @@ func (m *Model) NewDetector(rate int) (*Detector, error) {
 	default:
 		return nil, fmt.Errorf("vad: no network for %d Hz", rate)
 	}
-	d.gate = newGate()
 	d.history = make([]float32, warmWindows*d.window+d.overlap)
 	var errs [4]error
 	d.input, errs[0] = onnx.NewFloats(make([]float32, d.overlap+d.window), 1, int64(d.overlap+d.window))
@@ -124,7 +123,7 @@ func (d *Detector) Hear(f *media.Frame) bool {
 	samples := f.Samples()
 	d.remember(samples)
 	was := d.open
-	d.open = d.gate.hear(samples, d.probability)
+	d.open = d.gate.hear(samples, d.speech)
 	switch {
 	case !d.open:
 		d.model.skipped.Add(1)

@@ -25,10 +25,21 @@ type fragment struct {
 // clause is what is synthesised at once.
 type clause []fragment
 
+// length is about how long the clause is to hear, in characters.
 func (c clause) length() int {
 	n := 0
 	for _, f := range c {
-		n += len(f.words) + len(f.mark) + 1
+		n += f.length()
+	}
+	return n
+}
+
+func (f fragment) length() int {
+	n := len(f.words) + len(f.mark) + 1
+	for _, r := range f.words {
+		if unicode.IsDigit(r) {
+			n += 3 // a figure is a word
+		}
 	}
 	return n
 }
@@ -129,6 +140,14 @@ func conjunction(word string) bool {
 	return false
 }
 
+func preposition(word string) bool {
+	switch strings.ToLower(word) {
+	case "for", "at", "on", "in", "from", "about", "by", "into", "through", "under", "over", "between":
+		return true
+	}
+	return false
+}
+
 // clauses joins fragments into what is synthesised at once.
 func clauses(fragments []fragment) []clause {
 	var out []clause
@@ -146,7 +165,7 @@ func clauses(fragments []fragment) []clause {
 				continue
 			}
 		}
-		if len(c) > 0 && c.length()+len(f.words) > limit && c.length() >= firstLeast {
+		if len(c) > 0 && c.length()+f.length() > limit && c.length() >= firstLeast {
 			out, c = append(out, c), nil
 		}
 		c = append(c, f)
@@ -162,18 +181,18 @@ func clauses(fragments []fragment) []clause {
 
 func sentenceEnd(mark string) bool { return mark == "." || mark == "!" || mark == "?" || mark == "…" }
 
-// cutFirst cuts a long first fragment before a conjunction, so that the answer begins early.
+// cutFirst cuts a long first fragment before a conjunction or preposition, so that the answer begins early.
 func cutFirst(f fragment) (first, rest fragment, ok bool) {
-	if len(f.words) <= firstClause+firstClause/2 {
+	if f.length() <= firstClause+firstClause/3 {
 		return first, rest, false
 	}
 	at := 0
 	for i, word := 0, ""; i < len(f.words); i += len(word) + 1 {
 		word, _, _ = strings.Cut(f.words[i:], " ")
-		if i > firstClause+firstClause/2 {
+		if i > firstClause {
 			break
 		}
-		if i >= 2*firstLeast && conjunction(word) {
+		if i >= 2*firstLeast && (conjunction(word) || preposition(word)) {
 			at = i
 		}
 	}

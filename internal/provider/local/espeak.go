@@ -3,7 +3,6 @@ package local
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"talkstack"
+	"talkstack/internal/media"
 )
 
 // espeak runs espeak-ng, a program under the GPL, as a separate process: for phonemes and as the fallback voice.
@@ -182,37 +182,9 @@ func (e *espeak) speak(ctx context.Context, text, language string, speed float64
 	if err != nil {
 		return nil, 0, fmt.Errorf("local: espeak-ng: %w", err)
 	}
-	return parseWAV(out)
-}
-
-// parseWAV reads the 16-bit mono WAV that espeak-ng streams. It does not know the length of the data when it writes the
-// header, so lengths there mean "up to the end".
-func parseWAV(b []byte) ([]float32, int, error) {
-	if len(b) < 12 || string(b[:4]) != "RIFF" || string(b[8:12]) != "WAVE" {
-		return nil, 0, errors.New("local: espeak-ng gave no WAV")
+	audio, err := media.ReadWAV(bytes.NewReader(out))
+	if err != nil {
+		return nil, 0, fmt.Errorf("local: espeak-ng: %w", err)
 	}
-	rate := 0
-	for b = b[12:]; len(b) >= 8; {
-		id, length := string(b[:4]), int(binary.LittleEndian.Uint32(b[4:8]))
-		b = b[8:]
-		length = min(length, len(b))
-		switch {
-		case id == "fmt " && length >= 16:
-			if binary.LittleEndian.Uint16(b) != 1 || binary.LittleEndian.Uint16(b[2:]) != 1 || binary.LittleEndian.Uint16(b[14:]) != 16 {
-				return nil, 0, errors.New("local: espeak-ng's WAV is not 16-bit mono")
-			}
-			rate = int(binary.LittleEndian.Uint32(b[4:]))
-		case id == "data":
-			if rate < 8000 || rate > 48000 {
-				return nil, 0, fmt.Errorf("local: espeak-ng's WAV has %d Hz", rate)
-			}
-			pcm := make([]float32, length/2)
-			for i := range pcm {
-				pcm[i] = float32(int16(binary.LittleEndian.Uint16(b[2*i:]))) / 32768
-			}
-			return pcm, rate, nil
-		}
-		b = b[min(len(b), length+length%2):]
-	}
-	return nil, 0, errors.New("local: espeak-ng's WAV has no audio")
+	return floats(audio.Channel(0)), audio.Rate, nil
 }

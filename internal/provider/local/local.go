@@ -43,7 +43,6 @@ type Engine struct {
 	listening *lane
 	speaking  *lane
 	english   [2]language // American, British
-	filters   filters
 	saturated atomic.Bool
 	asrCost   average // seconds of work for a second of audio
 	ttsCost   average // seconds of work for a phoneme

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ const (
 // segment is a stretch of speech with the pauses in it that are shorter than pauseClose.
 type segment struct {
 	start  int64 // place of pcm[0] in the stream, in samples at asrRate
-	pcm    []float32
+	pcm    []int16
 	onset  int // in pcm: the first frame with speech
 	end    int // in pcm: the end of the last frame with speech
 	voiced int // samples in frames with speech
@@ -34,21 +35,30 @@ type segment struct {
 func (s *segment) speechEnd() int64 { return s.start + int64(s.end) }
 
 // heard is the part of a segment to recognise: up to a little after the last speech.
-func (s *segment) heard() []float32 { return s.pcm[:min(len(s.pcm), s.end+tail)] }
+func (s *segment) heard() []int16 { return s.pcm[:min(len(s.pcm), s.end+tail)] }
 
 // passage is the segment with its text.
 func (s *segment) passage(text string) passage {
 	return passage{text, s.start + int64(s.onset), s.speechEnd()}
 }
 
+// floats converts PCM to full scale 1.
+func floats(pcm []int16) []float32 {
+	out := make([]float32, len(pcm))
+	for i, x := range pcm {
+		out[i] = float32(x) / 32768
+	}
+	return out
+}
+
 // split cuts a segment that has grown too long at the quietest place of its last seconds and gives both parts.
 func (s *segment) split() (front, rest *segment) {
 	from := max(0, s.end-cutWindow)
-	best, place := float32(-1), s.end
+	best, place := int64(-1), s.end
 	for i := from; i+quietStretch <= s.end; i += quietStretch / 4 {
-		var sum float32
+		var sum int64
 		for _, x := range s.pcm[i : i+quietStretch] {
-			sum += x * x
+			sum += int64(x) * int64(x)
 		}
 		if best < 0 || sum < best {
 			best, place = sum, i+quietStretch/2
@@ -56,7 +66,7 @@ func (s *segment) split() (front, rest *segment) {
 	}
 	share := int(float64(s.voiced) * float64(place) / float64(max(s.end, 1)))
 	front = &segment{start: s.start, pcm: s.pcm[:place:place], onset: s.onset, end: place, voiced: share}
-	rest = &segment{start: s.start + int64(place), pcm: append([]float32(nil), s.pcm[place:]...), end: s.end - place, voiced: s.voiced - share}
+	rest = &segment{start: s.start + int64(place), pcm: slices.Clone(s.pcm[place:]), end: s.end - place, voiced: s.voiced - share}
 	return front, rest
 }
 

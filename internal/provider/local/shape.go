@@ -3,6 +3,8 @@ package local
 import (
 	"math"
 	"time"
+
+	"talkstack/internal/media"
 )
 
 // Levels of synthesised speech, full scale 1. The level is that of ITU-T P.56's active speech, a little above the -26 dBov
@@ -70,13 +72,17 @@ func fade(pcm []float32, in, out int) {
 	}
 }
 
-// toPCM resamples a clause, adds the pause behind it and makes 16-bit samples of it.
-func toPCM(f *filter, pcm []float32, rate int, pause time.Duration) []int16 {
-	r := f.newResampler()
-	resampled := r.flush(r.appendTo(make([]float32, 0, len(pcm)*f.up/f.down+64), pcm))
-	out := make([]int16, len(resampled)+int(pause.Seconds()*float64(rate)))
-	for i, x := range resampled {
-		out[i] = int16(max(-32768, min(32767, math.Round(float64(x)*32767))))
+// toPCM makes 16-bit samples of a clause at the wanted rate, with a pause behind it.
+func toPCM(speech []float32, from, rate int, pause time.Duration) ([]int16, error) {
+	pcm := make([]int16, len(speech))
+	for i, x := range speech {
+		pcm[i] = int16(max(-32768, min(32767, math.Round(float64(x)*32767))))
 	}
-	return out
+	r, err := media.NewResampler(from, rate)
+	if err != nil {
+		return nil, err
+	}
+	silence := int(pause.Seconds() * float64(rate))
+	out := r.Flush(r.Resample(make([]int16, 0, len(pcm)*rate/from+silence+1), pcm))
+	return append(out, make([]int16, silence)...), nil
 }

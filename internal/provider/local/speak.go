@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -177,20 +176,7 @@ func (s *speech) wait(ctx context.Context, u *utterance) ([]int16, error) {
 	if u.err != nil {
 		return nil, u.err
 	}
-	pcm := shape(u.pcm, u.hz)
-	return toPCM(s.engine.filters.get(u.hz, s.rate), pcm, s.rate, u.pause), nil
-}
-
-// filters keeps the resampling filters, which take longer to make than to use.
-type filters struct{ made sync.Map }
-
-func (f *filters) get(from, to int) *filter {
-	key := [2]int{from, to}
-	if v, ok := f.made.Load(key); ok {
-		return v.(*filter)
-	}
-	v, _ := f.made.LoadOrStore(key, newFilter(from, to))
-	return v.(*filter)
+	return toPCM(shape(u.pcm, u.hz), u.hz, s.rate, u.pause)
 }
 
 // average is a sliding average of a cost.

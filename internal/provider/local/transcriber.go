@@ -22,13 +22,12 @@ type Transcriber struct {
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
 
-	upsample *resampler // used by Hear alone
-	frame    []float32
+	resampler *media.Resampler // used by Hear alone
 
 	mu        sync.Mutex
 	utterance int
-	position  int64     // samples heard since the start
-	history   []float32 // the last samples outside of segments
+	position  int64   // samples heard since the start
+	history   []int16 // the last samples outside of segments
 	open      *segment
 	ended     []*segment // closed, not yet recognised
 	passages  []passage  // closed and recognised
@@ -56,6 +55,10 @@ func (a *attempt) covers(s *segment) bool {
 }
 
 func newTranscriber(rate int, recognise func(context.Context, []float32, time.Time) (hearing, error), idle func() bool) *Transcriber {
+	resampler, err := media.NewResampler(rate, asrRate)
+	if err != nil {
+		panic(err) // frames are 8 or 16 kHz
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &Transcriber{
 		recognise: recognise,
@@ -63,7 +66,7 @@ func newTranscriber(rate int, recognise func(context.Context, []float32, time.Ti
 		out:       make(chan talkstack.Transcript, 4),
 		wake:      make(chan struct{}, 1),
 		cancel:    cancel,
-		upsample:  newFilter(rate, asrRate).newResampler(),
+		resampler: resampler,
 	}
 	t.wg.Go(func() { t.work(ctx) })
 	return t
@@ -80,17 +83,11 @@ func (t *Transcriber) Close() {
 
 // Hear takes the next frame; speech is the voice detector's word on it.
 func (t *Transcriber) Hear(f *media.Frame, speech bool) {
-	in := t.frame[:0]
-	for _, s := range f.Samples() {
-		in = append(in, float32(s)/32768)
-	}
-	t.frame = in
-
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.position += frameLength
 	if t.open == nil {
-		t.history = t.upsample.appendTo(t.history, in)
+		t.history = t.resampler.Resample(t.history, f.Samples())
 		if extra := len(t.history) - silentHistory - frameLength; extra > 0 {
 			t.history = t.history[:copy(t.history, t.history[extra:])]
 		}
@@ -99,12 +96,12 @@ func (t *Transcriber) Hear(f *media.Frame, speech bool) {
 		}
 		t.open = &segment{
 			start: t.position - int64(len(t.history)),
-			pcm:   append(make([]float32, 0, 2*asrRate), t.history...),
+			pcm:   append(make([]int16, 0, 2*asrRate), t.history...),
 			onset: max(0, len(t.history)-frameLength),
 		}
 		t.history = t.history[:0]
 	} else {
-		t.open.pcm = t.upsample.appendTo(t.open.pcm, in)
+		t.open.pcm = t.resampler.Resample(t.open.pcm, f.Samples())
 	}
 	s := t.open
 	if speech {
@@ -273,7 +270,7 @@ func (t *Transcriber) recognition(s *segment, deadline time.Time) *task {
 	heard := s.heard()
 	return &task{
 		attempt:  &attempt{utterance: t.utterance, segment: s.start, speechEnd: s.speechEnd(), length: len(heard), position: t.position},
-		pcm:      append([]float32(nil), heard...), // Hear goes on appending
+		pcm:      floats(heard),
 		deadline: deadline,
 	}
 }
