@@ -43,6 +43,7 @@ type jitterBuffer struct {
 	started                    bool // a packet has come, ever
 	played, concealed, skipped int64
 	late                       int64
+	current                    int64 // the delay when the last frame was read
 }
 
 // extend makes a 32-bit timestamp one that does not wrap: the nearest to the newest.
@@ -128,6 +129,7 @@ func (j *jitterBuffer) read(dst []int16, now int64) {
 		return
 	}
 	j.played += int64(len(dst))
+	j.current = j.waited(now)
 	slack := j.slack(now)
 	quiet := j.quiet()
 	switch {

@@ -136,33 +136,16 @@ func (c *concealer) widen() {
 
 func clip(v int) int16 { return int16(min(max(v, -32768), 32767)) }
 
-// findPitch is the lag of the greatest normalised correlation in the newest audio: every second lag and sample first,
-// then the neighbours of the best.
+// findPitch is the lag of the greatest normalised correlation in the newest audio.
 func findPitch(history []int16) int {
-	best, bestScore := pitchMin, correlation(history, pitchMin, 2)
-	for lag := pitchMin + 2; lag <= pitchMax; lag += 2 {
-		if s := correlation(history, lag, 2); s > bestScore {
-			best, bestScore = lag, s
-		}
-	}
-	coarse := best
-	bestScore = correlation(history, coarse, 1)
-	for _, lag := range [2]int{coarse - 1, coarse + 1} {
-		if lag < pitchMin || lag > pitchMax {
-			continue
-		}
-		if s := correlation(history, lag, 1); s > bestScore {
+	recent := history[len(history)-pitchWindow:]
+	best, bestScore := pitchMin, -2.0
+	for lag := pitchMin; lag <= pitchMax; lag++ {
+		if s := similarity(recent, history[len(history)-pitchWindow-lag:], 1); s > bestScore {
 			best, bestScore = lag, s
 		}
 	}
 	return best
-}
-
-// correlation is how well the last pitchWindow samples match those lag earlier: 1 is perfect, below 0 is the opposite.
-func correlation(history []int16, lag, stride int) float64 {
-	recent := history[len(history)-pitchWindow:]
-	earlier := history[len(history)-pitchWindow-lag:][:pitchWindow]
-	return similarity(recent, earlier, stride)
 }
 
 // similarity is a normalised correlation that ranks like its square with its sign, which needs no root.

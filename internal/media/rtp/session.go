@@ -248,7 +248,6 @@ func (s *Session) Stats() Stats {
 	s.out.Lock()
 	sent, bytes := s.send.packets, s.send.bytes
 	s.out.Unlock()
-	now := s.now()
 	s.in.Lock()
 	defer s.in.Unlock()
 	r, j := &s.receive, &s.receive.jitter
@@ -260,7 +259,7 @@ func (s *Session) Stats() Stats {
 		Jitter: duration(int64(r.spread)), Peer: s.reports.peer,
 	}
 	if j.playing {
-		stats.Delay = max(0, duration(j.waited(now)))
+		stats.Delay = max(0, duration(j.current))
 	}
 	return stats
 }
