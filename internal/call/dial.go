@@ -56,7 +56,9 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 // dialEnding is how a call ends that was not answered.
 func dialEnding(ctx context.Context, err error) talkstack.Ending {
 	if ctx.Err() != nil {
-		return endingOf(context.Cause(ctx))
+		ending := endingOf(context.Cause(ctx))
+		ending.Status = talkstack.StatusFailed // what was never answered cannot be completed
+		return ending
 	}
 	if e, ok := errors.AsType[*DialError](err); ok {
 		return e.Ending

@@ -84,6 +84,24 @@ func (s *Switchboard) Live() int {
 	return len(s.live)
 }
 
+// Owns reports whether this node works on a call.
+func (s *Switchboard) Owns(sid talkstack.CallSID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[sid] != nil
+}
+
+// Hangup ends a call because its owner asked for it. A call that is not here is left alone.
+func (s *Switchboard) Hangup(sid talkstack.CallSID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.live[sid]; cancel != nil {
+		cancel(&endingError{talkstack.Ending{Status: talkstack.StatusCompleted, Reason: talkstack.EndReason{
+			Party: talkstack.PartyAgent, Code: talkstack.EndAgentHangup, Message: "The call was hung up on request.",
+		}}})
+	}
+}
+
 // Room is how many more calls this node takes now: none while it drains or its speech models are saturated.
 func (s *Switchboard) Room() int {
 	if s.cfg.Speech.Saturated() {

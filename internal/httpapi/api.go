@@ -14,11 +14,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"talkstack"
 	"talkstack/internal/auth"
 	"talkstack/internal/store"
+	"talkstack/internal/telemetry"
 )
 
 // Calls places outbound calls.
@@ -58,7 +58,7 @@ type Config struct {
 	PublicURL  string                            // what links start with: "https://talk.example"; empty: from the request
 	TrustProxy bool                              // believe X-Forwarded-For, -Host and -Proto: only behind a proxy that sets them
 	Ready      func(ctx context.Context) []Check // for /readyz
-	Metrics    *prometheus.Registry
+	Metrics    telemetry.Metrics
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time // optional: time.Now
@@ -86,7 +86,7 @@ func New(c Config) (*API, error) {
 		}
 	}
 	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Voices == nil || c.Recordings == nil ||
-		c.Ready == nil || c.Metrics == nil || c.Log == nil {
+		c.Ready == nil || c.Metrics.Registerer == nil || c.Log == nil {
 		return nil, errors.New("httpapi: a part of the configuration is missing")
 	}
 	installErrors()

@@ -232,14 +232,14 @@ type requestMetrics struct {
 func newRequestMetrics(r prometheus.Registerer) *requestMetrics {
 	m := &requestMetrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "talkstack_http_requests_total", Help: "HTTP requests by method, route and status.",
+			Name: "http_requests_total", Help: "HTTP requests by method, route and status.",
 		}, []string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "talkstack_http_request_duration_seconds", Help: "Time to answer a request, by route.",
+			Name: "http_request_duration_seconds", Help: "Time to answer a request, by route.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"route"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "talkstack_http_panics_total", Help: "Requests that panicked.",
+			Name: "http_panics_total", Help: "Requests that panicked.",
 		}),
 	}
 	r.MustRegister(m.requests, m.duration, m.panics)

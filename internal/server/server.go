@@ -196,7 +196,10 @@ func (s *Server) startCalls(ctx context.Context) error {
 		DB: s.db, Node: s.node, Speech: s.speech.forCalls(), NewBrain: s.newBrains(), Recordings: s.recordings,
 		Dial: s.dial, Wake: func() { wake() }, MaxCalls: s.cfg.CallLimit(), Log: s.log,
 	})
-	s.dispatcher = dispatch.New(dispatch.Config{DB: s.db, Node: s.node, Capacity: s.board.Room, Dial: s.board.Dial, Log: s.log})
+	s.dispatcher = dispatch.New(dispatch.Config{
+		DB: s.db, Node: s.node, Capacity: s.board.Room, Dial: s.board.Dial,
+		Owns: s.board.Owns, Hangup: s.board.Hangup, Log: s.log,
+	})
 	wake = s.dispatcher.Wake
 	if err := s.phones.Start(ctx); err != nil {
 		return err
