@@ -49,9 +49,9 @@ type Piece struct {
 	Action Action
 }
 
-// Brain answers for one agent in one call. It is used from one goroutine at a time.
+// Brain answers for one agent in one call. It is used from one goroutine at a time; its replies run beside it.
 type Brain interface {
-	// Reply begins an answer. It may be asked ahead of time and its answer thrown away (speculation), so
+	// Reply begins an answer, and returns at once. It may be asked ahead of time and its answer thrown away (speculation), so
 	// nothing it does may be visible or remembered before Reply.Commit.
 	Reply(ctx context.Context, in Input) Reply
 	// Slots are the values the caller has given so far; nil for brains without slots.
@@ -67,8 +67,16 @@ type Reply interface {
 	Next() (Piece, error)
 	// Commit makes the answer real. It is called at most once, when the caller has certainly finished: before
 	// it, actions with an effect outside (an HTTP request, a tool) have not run, and Next blocks on them.
+	// It returns at once, and may come while another goroutine waits in Next.
 	Commit()
 	// Close frees what the reply holds. It may be called at any time, from any goroutine, more than once;
 	// an answer that was not committed leaves no trace.
 	Close()
+}
+
+// Retractor is a Reply that can be taken back after Commit: the caller went on speaking before anything of it was
+// heard, and is answered anew. A brain that keeps a position (a flow) returns to where it was before the reply.
+type Retractor interface {
+	// Retract undoes Commit. It is called at most once, before Close.
+	Retract()
 }

@@ -63,6 +63,19 @@ func (c *clauseCutter) rest() []string {
 	return out
 }
 
+// couldEnd reports whether what is left looks like a whole sentence.
+func (c *clauseCutter) couldEnd() bool {
+	s := strings.TrimRight(c.buf, " \t\n\"')]*”’")
+	if s == "" {
+		return false
+	}
+	r, size := utf8.DecodeLastRuneInString(s)
+	return strings.ContainsRune(".!?…。！？", r) && (r != '.' || !abbreviation(s[:len(s)-size], ""))
+}
+
+// pause returns what is left as if no more text came. More may come nevertheless.
+func (c *clauseCutter) pause() []string { return c.rest() }
+
 func (c *clauseCutter) emit(out []string, raw string) []string {
 	if s := speakable(raw); s != "" {
 		c.past = true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"talkstack"
+	"talkstack/internal/brain"
 )
 
 const (
@@ -101,9 +102,6 @@ func (c *Conversation) interrupt(ctx context.Context) {
 	c.watchEndpoint(ctx)
 }
 
-// retractor is a reply that can be taken back after Commit, when nothing of it was heard.
-type retractor interface{ Retract() }
-
 // stopAgent cuts the agent's reply and records what was heard of it. It reports whether anything was.
 func (c *Conversation) stopAgent(interrupted bool) bool {
 	r := c.agent
@@ -115,7 +113,7 @@ func (c *Conversation) stopAgent(interrupted bool) bool {
 	first := c.playout.progress().first
 	h := c.playout.cut()
 	if h.text == "" {
-		if back, ok := r.answer.(retractor); ok && interrupted {
+		if back, ok := r.answer.(brain.Retractor); ok && interrupted {
 			back.Retract()
 		}
 		c.abandon(r)

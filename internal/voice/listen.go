@@ -102,7 +102,10 @@ func (c *Conversation) recognised(ctx context.Context, t talkstack.Transcript) {
 		return // of an utterance that is over
 	}
 	if t.Err != nil {
-		c.transcriberFailed(ctx, t.Err)
+		// An interim that failed may be made good by the next one.
+		if t.Final || u.flushed > 0 || errors.Is(t.Err, errTranscriberGone) {
+			c.transcriberFailed(ctx, t.Err)
+		}
 		return
 	}
 	t.Text = strings.TrimSpace(t.Text)

@@ -181,7 +181,9 @@ func (p *Playout) fadeOut() {
 	p.lead.n = 0
 }
 
-func (p *Playout) fadeLen() int { return int(fadeTime * time.Duration(p.rate) / time.Second) }
+func (p *Playout) fadeLen() int { return p.samples(fadeTime) }
+
+func (p *Playout) samples(d time.Duration) int { return int(d * time.Duration(p.rate) / time.Second) }
 
 func (p *Playout) duration(samples int) time.Duration {
 	return time.Duration(samples) * time.Second / time.Duration(p.rate)
@@ -205,21 +207,49 @@ type speech struct {
 
 // clip is the audio of one clause.
 type clip struct {
-	text string
-	pcm  []int16 // nil once it has been heard
-	pos  int     // samples sent
-	done bool    // all its audio is there
+	text   string
+	pcm    []int16 // nil once it has been heard
+	pos    int     // samples sent
+	length int     // samples of the clause itself, without the pause behind it
+	done   bool    // all its audio is there
 }
 
 func (p *Playout) newSpeech() *speech { return &speech{p: p, room: make(chan struct{}, 1)} }
 
-// begin opens a clip for a clause.
+// begin opens a clip for a clause. The one before it gets the pause that its last character asks for, unless it
+// has been heard already: then the caller has had a longer one.
 func (s *speech) begin(text string) {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
-	if !s.dropped {
-		s.clips = append(s.clips, clip{text: text})
+	if s.dropped {
+		return
 	}
+	if n := len(s.clips); n > 0 && s.head < n {
+		c := &s.clips[n-1]
+		if missing := s.p.samples(pauseAfter(c.text)) - quietTail(c.pcm); missing > 0 {
+			c.pcm = append(c.pcm, make([]int16, missing)...)
+			s.queued += missing
+		}
+	}
+	s.clips = append(s.clips, clip{text: text})
+}
+
+// pauseAfter is the pause a speaker makes behind a clause.
+func pauseAfter(clause string) time.Duration {
+	if endsSentence(clause) {
+		return 240 * time.Millisecond
+	}
+	return 90 * time.Millisecond
+}
+
+// quietTail is how many samples at the end of pcm are silent already.
+func quietTail(pcm []int16) int {
+	const quiet = 48
+	n := 0
+	for i := len(pcm) - 1; i >= 0 && pcm[i] < quiet && pcm[i] > -quiet; i-- {
+		n++
+	}
+	return n
 }
 
 // write adds audio to the clip that is open. It waits while enough is queued; errCut means nobody listens.
@@ -254,7 +284,7 @@ func (s *speech) done() {
 		return // dropped
 	}
 	c := &s.clips[len(s.clips)-1]
-	c.done = true
+	c.done, c.length = true, len(c.pcm)
 	if len(c.pcm) == 0 && c.pos == 0 {
 		c.text = ""
 	}
@@ -338,6 +368,14 @@ func (s *speech) before(n int) []int16 {
 	return c.pcm[max(0, c.pos-n):c.pos]
 }
 
+// spoken is how many samples of the clause there are so far.
+func (c *clip) spoken() int {
+	if c.done {
+		return c.length
+	}
+	return len(c.pcm)
+}
+
 func (s *speech) heard() heardSpeech {
 	h := heardSpeech{end: s.end}
 	for i := range s.clips {
@@ -346,7 +384,7 @@ func (s *speech) heard() heardSpeech {
 		case i < s.head:
 			h.add(c.text)
 		case i == s.head && c.pos > 0:
-			h.add(heardWords(c.text, c.pos, len(c.pcm), c.done, s.p.rate))
+			h.add(heardWords(c.text, c.pos, c.spoken(), c.done, s.p.rate))
 		}
 		h.addWhole(c.text)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"talkstack"
@@ -106,7 +107,7 @@ func (c *Conversation) commit(r *reply) {
 // abandon stops a reply that is not heard any further.
 func (c *Conversation) abandon(r *reply) {
 	r.cancel()
-	r.answer.Close()
+	c.wg.Go(r.answer.Close) // may wait for a request to end
 	r.speech.discard()
 }
 
@@ -138,14 +139,60 @@ type speaking struct {
 	req       talkstack.SpeechRequest
 	report    chan<- replyEvent
 
+	cutter  clauseCutter
 	clauses int  // spoken so far
 	worded  bool // the first words were reported
 }
 
+// thinkingPause is how long a brain may say nothing more before a sentence that looks complete is spoken as it is.
+// Without it "Let me check that." would wait for what the check gives.
+const thinkingPause = 60 * time.Millisecond
+
+// pulled is what a brain's Next returned.
+type pulled struct {
+	piece brain.Piece
+	err   error
+}
+
+// pull asks the brain for piece after piece, so that it can be waited for with a limit. The goroutine ends with
+// the answer, or when the answer is closed.
+func (s *speaking) pull(ctx context.Context, pieces chan<- pulled) {
+	defer close(pieces)
+	for {
+		p := s.next()
+		select {
+		case pieces <- p:
+		case <-ctx.Done():
+			return
+		}
+		if p.err != nil {
+			return
+		}
+	}
+}
+
+// next is the brain's next piece. A panic of a brain is a fault of this reply, not of the process.
+func (s *speaking) next() (p pulled) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.err = fmt.Errorf("voice: panic in a brain: %v\n%s", v, debug.Stack())
+		}
+	}()
+	p.piece, p.err = s.answer.Next()
+	return p
+}
+
 func (s *speaking) run(ctx context.Context) {
+	pieces := make(chan pulled, 16)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer s.answer.Close()
+	wg.Go(func() { s.pull(ctx, pieces) })
+
 	last := replyEvent{id: s.id, done: true, stage: stageSpoken}
-	last.action, last.fault, last.err = s.speakAll(ctx)
+	last.action, last.fault, last.err = s.speakAll(ctx, pieces)
 	s.speech.close()
 	s.send(ctx, last)
 }
@@ -157,44 +204,71 @@ func (s *speaking) send(ctx context.Context, e replyEvent) {
 	}
 }
 
-// speakAll speaks the whole answer. A panic of a provider is a fault of this reply, not of the process.
-func (s *speaking) speakAll(ctx context.Context) (action brain.Action, fault faultPart, err error) {
-	fault = faultBrain
+// speakAll speaks the whole answer. A panic of a synthesizer is a fault of this reply, not of the process.
+func (s *speaking) speakAll(ctx context.Context, pieces <-chan pulled) (action brain.Action, fault faultPart, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("voice: panic in a reply: %v\n%s", p, debug.Stack())
+		if v := recover(); v != nil {
+			fault, err = faultSpeech, fmt.Errorf("voice: panic in a synthesizer: %v\n%s", v, debug.Stack())
 		}
 	}()
-	var cutter clauseCutter
 	for {
-		piece, err := s.answer.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return action, faultBrain, err
-		}
-		if piece.Action.Kind != brain.NoAction {
-			action = piece.Action
-		}
-		for _, clause := range cutter.add(piece.Text) {
-			fault = faultSpeech
-			if err := s.speak(ctx, clause); err != nil {
+		p, waited := s.await(ctx, pieces)
+		if waited {
+			if err := s.speakClauses(ctx, s.cutter.pause()); err != nil {
 				return action, faultSpeech, err
 			}
-			fault = faultBrain
+			continue
 		}
-		if !s.worded && cutter.buf != "" {
+		if errors.Is(p.err, io.EOF) {
+			break
+		}
+		if p.err != nil {
+			return action, faultBrain, p.err
+		}
+		if p.piece.Action.Kind != brain.NoAction {
+			action = p.piece.Action
+		}
+		if err := s.speakClauses(ctx, s.cutter.add(p.piece.Text)); err != nil {
+			return action, faultSpeech, err
+		}
+		if s.cutter.buf != "" {
 			s.hasWords(ctx)
 		}
 	}
-	fault = faultSpeech
-	for _, clause := range cutter.rest() {
-		if err := s.speak(ctx, clause); err != nil {
-			return action, faultSpeech, err
-		}
+	if err := s.speakClauses(ctx, s.cutter.rest()); err != nil {
+		return action, faultSpeech, err
 	}
 	return action, noFault, nil
+}
+
+// await is the next piece; waited is whether none came for a while and there is a sentence to speak.
+func (s *speaking) await(ctx context.Context, pieces <-chan pulled) (p pulled, waited bool) {
+	var pause <-chan time.Time
+	if s.cutter.couldEnd() {
+		timer := time.NewTimer(thinkingPause)
+		defer timer.Stop()
+		pause = timer.C
+	}
+	select {
+	case p, ok := <-pieces:
+		if !ok {
+			p.err = context.Canceled // the goroutine gave up because ctx is done
+		}
+		return p, false
+	case <-pause:
+		return pulled{}, true
+	case <-ctx.Done():
+		return pulled{err: context.Cause(ctx)}, false
+	}
+}
+
+func (s *speaking) speakClauses(ctx context.Context, clauses []string) error {
+	for _, clause := range clauses {
+		if err := s.speak(ctx, clause); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *speaking) hasWords(ctx context.Context) {
