@@ -268,23 +268,27 @@ func (g *gate) onClose(c func() error) {
 }
 
 // packets is the UDP socket as the stack may see it.
-func (g *gate) packets(conn *net.UDPConn) net.PacketConn {
+func (g *gate) packets(conn *net.UDPConn) *packetGate {
 	g.onClose(conn.Close)
 	if err := enableErrorQueue(conn); err != nil {
 		g.log.Debug("unreachable peers are noticed by time only", "error", err)
 	}
-	return &packetGate{UDPConn: conn, gate: g}
+	reading := make(chan struct{})
+	return &packetGate{UDPConn: conn, gate: g, reading: reading, begin: sync.OnceFunc(func() { close(reading) })}
 }
 
 type packetGate struct {
 	*net.UDPConn
-	gate *gate
+	gate    *gate
+	reading chan struct{} // closed once somebody reads
+	begin   func()
 }
 
 // maxReadErrors in a row mean that the socket is broken. Each ICMP report of an unreachable peer is one read error.
 const maxReadErrors = 1000
 
 func (p *packetGate) ReadFrom(b []byte) (int, net.Addr, error) {
+	p.begin()
 	for failures := 0; ; {
 		n, from, err := p.ReadFromUDPAddrPort(b)
 		if err != nil {

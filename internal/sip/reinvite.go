@@ -21,9 +21,10 @@ func (ua *UserAgent) serveReinvite(req *sip.Request, tx *sip.ServerTx) {
 		return
 	}
 	l.mu.Lock()
-	busy := l.handshake != nil && !closed(l.handshake.over)
+	h := l.handshake
 	offering := l.offering
 	l.mu.Unlock()
+	busy := h != nil && !settled(h.over)
 	switch {
 	case offering: // both sides began at once: both try again later, at times that differ
 		l.respond(req, tx, sip.StatusRequestPending, "Request Pending")
@@ -94,9 +95,10 @@ func (ua *UserAgent) serveUpdate(req *sip.Request, tx *sip.ServerTx) {
 		return
 	}
 	l.mu.Lock()
-	pending := l.offering || l.handshake != nil && !closed(l.handshake.over)
+	h := l.handshake
+	offering := l.offering
 	l.mu.Unlock()
-	if pending {
+	if offering || h != nil && !settled(h.over) {
 		l.respond(req, tx, sip.StatusRequestPending, "Request Pending")
 		return
 	}
@@ -260,11 +262,15 @@ func (l *Leg) reinvite(ctx context.Context, req *sip.Request, auth *authorizatio
 	}
 }
 
-func closed(c <-chan struct{}) bool {
+// settled reports whether a handshake is over, or is in a moment: an ACK and the request after it may overtake each
+// other within our stack.
+func settled(over <-chan struct{}) bool {
+	patience := time.NewTimer(overtaking)
+	defer patience.Stop()
 	select {
-	case <-c:
+	case <-over:
 		return true
-	default:
+	case <-patience.C:
 		return false
 	}
 }

@@ -155,14 +155,14 @@ func (ua *UserAgent) findPending(req *sip.Request) *Invite {
 	return nil
 }
 
-// cancelPatience is how long a CANCEL waits for its INVITE: the stack takes each message in a goroutine of its own, so
-// that of two messages which arrive together the second may come first.
-const cancelPatience = 100 * time.Millisecond
+// overtaking is how long a request waits for the one it belongs to, a CANCEL for its INVITE: the stack takes each
+// message in a goroutine of its own, so that of two which arrive together the second may come first.
+const overtaking = 100 * time.Millisecond
 
 func (ua *UserAgent) serveCancel(req *sip.Request, tx *sip.ServerTx) {
 	fromTag, _ := tags(req)
 	key := inviteKey{callID: string(*req.CallID()), fromTag: fromTag, seq: req.CSeq().SeqNo}
-	deadline := time.NewTimer(cancelPatience)
+	deadline := time.NewTimer(overtaking)
 	defer deadline.Stop()
 	for {
 		ua.mu.Lock()
@@ -180,7 +180,7 @@ func (ua *UserAgent) serveCancel(req *sip.Request, tx *sip.ServerTx) {
 			ua.counts.unmatched.Add(1)
 			ua.reply(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 			return
-		case <-time.After(cancelPatience / 10):
+		case <-time.After(overtaking / 10):
 		}
 	}
 }

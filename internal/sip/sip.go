@@ -146,8 +146,10 @@ func (ua *UserAgent) Start(ctx context.Context) error {
 		sip.WithTransactionLayerUnhandledResponseHandler(ua.strayResponse))
 	ua.transactions.OnRequest(ua.serveRequest)
 	ua.started = true
-	ua.serving.Go(func() { _ = ua.transport.ServeUDP(ua.gate.packets(udp)) })
-	ua.serving.Go(func() { _ = ua.transport.ServeTCP(ua.gate.listener(tcp)) })
+	packets, streams := ua.gate.packets(udp), ua.gate.listener(tcp)
+	ua.serving.Go(func() { _ = ua.transport.ServeUDP(packets) })
+	ua.serving.Go(func() { _ = ua.transport.ServeTCP(streams) })
+	<-packets.reading // from now on sipgo finds this socket when it sends
 	ua.log.Info("sip listening", "addr", ua.local.String())
 	return nil
 }
