@@ -57,16 +57,14 @@ func (d *eventDecoder) packet(payload []byte, sequence uint16, timestamp uint32,
 	}
 	d.sequence, d.heard = sequence, now
 	if !d.active {
+		d.start = timestamp
 		return true // a second or third end packet
 	}
-	if timestamp != d.start {
-		if d.length == maxDuration || timestamp-d.start >= uint32(d.length) { //nolint:gosec // at most 65,535
-			d.before += d.length
-		} else {
-			d.before += int64(timestamp - d.start) // a timestamp that moves within one segment
-		}
-		d.start, d.length = timestamp, 0
+	if timestamp != d.start && d.length > maxDuration/2 { // the next segment; else the timestamp moves, and the length is of all
+		d.before += d.length
+		d.length = 0
 	}
+	d.start = timestamp
 	d.length = max(d.length, length)
 	if end || d.before+d.length > maxHeld {
 		d.release()
