@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 
@@ -27,6 +28,10 @@ var environment struct {
 func Start(path string) error {
 	environment.Lock()
 	defer environment.Unlock()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("onnx: load runtime: %w", err)
+	}
 	if environment.library == path {
 		return nil
 	}

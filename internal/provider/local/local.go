@@ -23,6 +23,7 @@ import (
 // Config of an engine.
 type Config struct {
 	Dir     string // models folder
+	Library string // onnxruntime; empty: libonnxruntime.so in Dir
 	Workers int    // recognitions at a time; 0: one for each processor
 	Threads int    // threads of one synthesis; 0: up to four, one for each processor
 	Log     *slog.Logger
@@ -114,7 +115,11 @@ func (e *Engine) load(cfg Config) error {
 		threads = min(4, runtime.GOMAXPROCS(0))
 	}
 	start := time.Now()
-	if err := onnx.Start(filepath.Join(cfg.Dir, "libonnxruntime.so")); err != nil {
+	library := cfg.Library
+	if library == "" {
+		library = filepath.Join(cfg.Dir, "libonnxruntime.so")
+	}
+	if err := onnx.Start(library); err != nil {
 		return err
 	}
 	loaded := make(chan error, 1)
