@@ -92,6 +92,11 @@ func (t Template) Variables() []string {
 // Fill puts in the values. A name without a value, or with null, becomes empty and is reported in missing, once.
 // {{a.b}} is the value of the key "a.b", else of "b" in the object "a".
 func (t Template) Fill(vars map[string]any) (text string, missing []string) {
+	return t.FillEscaped(vars, func(s string) string { return s })
+}
+
+// FillEscaped is Fill with each value passed through escape, for texts with a syntax of their own: URLs, JSON.
+func (t Template) FillEscaped(vars map[string]any, escape func(string) string) (text string, missing []string) {
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.name == "" {
@@ -100,7 +105,7 @@ func (t Template) Fill(vars map[string]any) (text string, missing []string) {
 		}
 		v, ok := lookUp(vars, p.name)
 		if ok && v != nil {
-			b.WriteString(FormatValue(v))
+			b.WriteString(escape(FormatValue(v)))
 		} else if !slices.Contains(missing, p.name) {
 			missing = append(missing, p.name)
 		}

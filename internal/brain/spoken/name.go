@@ -61,7 +61,7 @@ func (u *Utterance) nameWords(i int) []int {
 		switch {
 		case w == "" && len(list) == 0, len(list) == 0 && (filler(w) && !u.inSpelling(i) || polite(w)), w == "um" || w == "uh":
 			continue
-		case w == "", u.phrase(i, "and", "my"), u.phrase(i, "and", "i"), u.phrase(i, "and", "id"), u.is(i, "speaking", "here", "please", "thanks", "calling", "but", "from", "with"):
+		case w == "", u.is(i, "and") && len(list) > 0, u.is(i, "speaking", "here", "please", "thanks", "calling", "but", "from", "with"):
 			return list
 		case u.phrase(i, "thank", "you"), u.phrase(i, "is", "my", "name"), u.phrase(i, "as", "in") && len(list) == 0:
 			return list
