@@ -56,16 +56,14 @@ func (d *Dispatcher) round(ctx context.Context) (int, error) {
 func (d *Dispatcher) start(ctx context.Context, c talkstack.Call) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	d.mu.Lock()
-	d.running[c.SID] = running{hold: store.HoldOf(&c), cancel: cancel}
+	d.running[store.HoldOf(&c)] = cancel
 	d.mu.Unlock()
 	d.dials.Go(func() {
 		defer cancel(nil)
 		panicked := d.dial(ctx, c)
 		d.settle(context.WithoutCancel(ctx), c, panicked)
 		d.mu.Lock()
-		if d.running[c.SID].hold == store.HoldOf(&c) { // a call that was given back may be in a later goroutine's hands
-			delete(d.running, c.SID)
-		}
+		delete(d.running, store.HoldOf(&c))
 		d.mu.Unlock()
 		d.Wake() // a line is free
 	})

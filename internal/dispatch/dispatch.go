@@ -73,16 +73,10 @@ type Dispatcher struct {
 	dials    sync.WaitGroup
 
 	mu       sync.Mutex
-	running  map[talkstack.CallSID]running
+	running  map[store.Hold]context.CancelCauseFunc // attempts in the hands of Dial
 	lastBeat time.Time // when the last heartbeat that arrived was sent
 	started  bool
 	stopping bool
-}
-
-// running is a call in the hands of Dial.
-type running struct {
-	hold   store.Hold
-	cancel context.CancelCauseFunc
 }
 
 // loop is a goroutine with its off switch.
@@ -108,7 +102,7 @@ func New(cfg Config) *Dispatcher {
 		cfg.Log = slog.Default()
 	}
 	return &Dispatcher{
-		cfg: cfg, wake: make(chan struct{}, 1), running: map[talkstack.CallSID]running{},
+		cfg: cfg, wake: make(chan struct{}, 1), running: map[store.Hold]context.CancelCauseFunc{},
 		claiming: newLoop(), keeping: newLoop(), watching: newLoop(),
 	}
 }
@@ -185,9 +179,9 @@ func (d *Dispatcher) waitForDials(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
-	for sid, r := range d.running {
-		d.cfg.Log.Warn("call ended by the stop of the dispatcher", "call_id", sid)
-		r.cancel(ErrStopped)
+	for h, cancel := range d.running {
+		d.cfg.Log.Warn("call ended by the stop of the dispatcher", "call_id", h.SID)
+		cancel(ErrStopped)
 	}
 	d.mu.Unlock()
 	<-over
@@ -219,9 +213,9 @@ func (d *Dispatcher) release(ctx context.Context, may func(store.OpenCall) bool)
 // owns reports whether somebody on this node works on a call.
 func (d *Dispatcher) owns(c store.OpenCall) bool {
 	d.mu.Lock()
-	r, ok := d.running[c.SID]
+	_, ok := d.running[c.Hold]
 	d.mu.Unlock()
-	if ok && r.hold == c.Hold {
+	if ok {
 		return true
 	}
 	if c.Direction == talkstack.Inbound {

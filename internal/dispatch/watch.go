@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"talkstack"
@@ -132,11 +134,7 @@ func (d *Dispatcher) patrol(ctx context.Context, ownerless map[store.Hold]time.T
 func (d *Dispatcher) holds() []store.Hold {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	out := make([]store.Hold, 0, len(d.running))
-	for _, r := range d.running {
-		out = append(out, r.hold)
-	}
-	return out
+	return slices.Collect(maps.Keys(d.running))
 }
 
 // letGo ends the work on a call that was taken out of this node's hands: another node may dial it. A call that this
@@ -148,8 +146,8 @@ func (d *Dispatcher) letGo(ctx context.Context, h store.Hold) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if r, ok := d.running[h.SID]; ok && r.hold == h {
+	if cancel, ok := d.running[h]; ok {
 		d.cfg.Log.Warn("call was taken from this node", "call_id", h.SID)
-		r.cancel(store.ErrNotHeld)
+		cancel(store.ErrNotHeld)
 	}
 }
