@@ -20,7 +20,7 @@ const (
 	lowBeep   = 300.0 // Hz
 	highBeep  = 2500.0
 	// ringback is the tone of most of the world (ITU-T E.180), which is a single one.
-	ringback, ringbackWidth = 425.0, 15.0
+	ringback, ringbackWidth = 425.0, 10.0
 )
 
 // beepDetector finds a steady single tone.

@@ -174,8 +174,7 @@ func abbreviation(s, after string) bool {
 		after = strings.TrimLeft(after, " ")
 		return after != "" && isDigit(after[0])
 	}
-	if utf8.RuneCountInString(word) == 1 {
-		r, _ := utf8.DecodeRuneInString(word)
+	if r, size := utf8.DecodeRuneInString(word); size == len(word) && unicode.IsLetter(r) {
 		return unicode.IsUpper(r) && r != 'I'
 	}
 	before := strings.TrimSpace(strings.TrimSuffix(s, word))

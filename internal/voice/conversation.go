@@ -118,6 +118,7 @@ type Conversation struct {
 
 	// The fields below belong to Run.
 	now        time.Duration // end of the last frame heard
+	frame      media.Frame   // the last frame heard; here, so that hearing allocates nothing
 	ear        ear
 	utterance  utterance
 	sayings    endpointer

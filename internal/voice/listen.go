@@ -36,11 +36,12 @@ type utterance struct {
 func (c *Conversation) hear(ctx context.Context, h Heard) {
 	c.fillGap(h)
 	c.now = h.At + media.FrameDuration
-	speech := c.cfg.Detector.Hear(&h.Frame)
-	c.cfg.Transcriber.Hear(&h.Frame, speech)
-	change := c.ear.hear(&h.Frame, h.At, speech)
+	c.frame = h.Frame
+	speech := c.cfg.Detector.Hear(&c.frame)
+	c.cfg.Transcriber.Hear(&c.frame, speech)
+	change := c.ear.hear(&c.frame, h.At, speech)
 	c.watchAgent(ctx)
-	if c.closing == nil && c.answer.listen(&h.Frame, c.now) {
+	if c.closing == nil && c.answer.listen(&c.frame, c.now) {
 		c.answered(ctx)
 	}
 	switch change {
