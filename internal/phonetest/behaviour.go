@@ -159,15 +159,16 @@ type answer struct {
 func patient() []answer {
 	on := func(words, say string) answer { return answer{regexp.MustCompile(`(?i)` + words), say} }
 	return []answer{
+		on(`(can|could|may|should|shall) (i|we) (send|call|text)|reminder|number you are on`, "Yes, please."),
+		on(`\b(right|correct)\b|do i have (that|it)|shall i book|can i confirm`, "Yes, that is right."),
 		on(`good ?bye|have a (nice|good|great) day|see you (then|on)`, ""),
-		on(`(is|was) (that|this|it|everything) (right|correct|all right|ok)|that correct|do i have (that|it) right|shall i book|can i confirm`, "Yes, that is right."),
 		on(`how many|number of (people|persons|guests)|party of`, "Two people, please."),
-		on(`(your|full|last|first) name|who am i|name please|what name`, "My name is Anna Smith."),
-		on(`what time|which time|at what hour|time (suits|works|would)|when (on|that) `, "Half past three in the afternoon."),
-		on(`which day|what day|what date|which date|day (suits|works|would)|when would`, "Next Thursday, please."),
-		on(`phone number|number (to|can|where)|reach you|call you back`, "Four one five, five five five, zero one two three."),
-		on(`what .*(for|about|reason|kind|type|treatment|service)|check-?up|cleaning|reason for`, "A check-up, please."),
-		on(`(can|may|could) i (help|do)|how (can|may) (i|we)|would you like to|anything else`, "I would like to book an appointment, please."),
+		on(`(your|full|last|first) name|name please|what name`, "My name is Anna Smith."),
+		on(`what time|which time|at what hour|time (suits|works|would)`, "Half past three in the afternoon."),
+		on(`(which|what) (day|date)|day (suits|works|would)`, "Next Thursday, please."),
+		on(`phone number|reach you|call you back`, "Four one five, five five five, zero one two three."),
+		on(`check.?up|cleaning|reason for|what is it (for|about)|kind of|treatment`, "A check-up, please."),
+		on(`(can|may|could) i (help|do)|how (can|may) (i|we)|appointment|anything else`, "I would like to book an appointment, please."),
 		on(`still there|can you hear`, "Yes, I am still here."),
 	}
 }

@@ -1,0 +1,226 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"talkstack"
+	"talkstack/client"
+	"talkstack/internal/media/rtp"
+	"talkstack/internal/phonetest"
+	"talkstack/internal/provider/local"
+	"talkstack/internal/server"
+	"talkstack/internal/vad"
+)
+
+// buildBinary builds the real program.
+func buildBinary(t testing.TB) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "talkstack")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "talkstack/cmd/talkstack")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// carrier is a far end that outlives the server: a phone that answers, says nothing, and hangs up after a while.
+func carrier(t testing.TB, talk time.Duration) *phonetest.Phone {
+	t.Helper()
+	espeak, err := local.OpenEspeak(local.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(espeak.Close)
+	phone := phonetest.New(phonetest.Config{
+		Addr: "127.0.0.1:0", Ports: rtp.NewPorts(40000, 44999), Log: slog.New(slog.DiscardHandler),
+		Speech: phonetest.Speech{
+			Speak: espeak.Speak, Voice: espeak.Voices()[0],
+			NewDetector: func(int) phonetest.Detector { return vad.NewEnergy() },
+		},
+	})
+	phone.On("", func(ctx context.Context, r *phonetest.Ringing) error {
+		line, err := r.Answer(ctx)
+		if err != nil {
+			return err
+		}
+		return line.Wait(ctx, talk+time.Duration(rand.Int64N(int64(talk))))
+	})
+	if err := phone.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		phone.Stop(ctx)
+	})
+	return phone
+}
+
+// process is the program as its users run it.
+type process struct {
+	cmd  *exec.Cmd
+	url  string
+	done chan error
+}
+
+// launch starts the program on a data folder and returns when it is ready.
+func launch(t testing.TB, bin, dataDir, trunk string) *process {
+	t.Helper()
+	cmd := exec.Command(bin, "serve", "--dev", "--log-level=warn") //nolint:noctx // it is killed by hand
+	cmd.Env = append(os.Environ(),
+		"TALKSTACK_DATA_DIR="+dataDir, "TALKSTACK_MODELS_DIR="+modelsDir(t), "TALKSTACK_HTTP_ADDR=127.0.0.1:0",
+		"TALKSTACK_SIP_ADDR=127.0.0.1:0", "TALKSTACK_RTP_PORTS=45000-49999", "TALKSTACK_SIP_TRUNK="+trunk, "TALKSTACK_DRAIN_LIMIT=30s")
+	cmd.Stderr = testWriter{t}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: cmd, done: make(chan error, 1)}
+	address := regexp.MustCompile(`^\s+API\s+(http://\S+)`)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if m := address.FindStringSubmatch(lines.Text()); m != nil {
+			p.url = m[1]
+			break
+		}
+	}
+	if p.url == "" {
+		t.Fatalf("the server did not start: %v", cmd.Wait())
+	}
+	go func() {
+		for lines.Scan() { //nolint:revive // the pipe must be emptied
+		}
+		p.done <- cmd.Wait()
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return p
+}
+
+func (p *process) signal(t testing.TB, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) client(t testing.TB, dataDir string) (*client.Client, server.Demo) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dataDir, "demo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d server.Demo
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	api, err := client.New(p.url, talkstack.Secret(d.APIKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api, d
+}
+
+// TestKill kills the program again and again while it has calls in every state. Each accepted call must end, with a
+// reason, and the far end must have seen at most one INVITE of each.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	const calls, kills = 60, 6
+	bin, dataDir := buildBinary(t), t.TempDir()
+	phone := carrier(t, 1500*time.Millisecond)
+	trunk := "sip:" + phone.Addr().String()
+
+	p := launch(t, bin, dataDir, trunk)
+	api, demo := p.client(t, dataDir)
+	var sids []talkstack.CallSID
+	for range calls {
+		sid, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sids = append(sids, sid)
+	}
+	for range kills {
+		select {
+		case <-time.After(time.Duration(200+rand.IntN(1500)) * time.Millisecond): // a kill at any moment
+		case err := <-p.done:
+			t.Fatalf("the server died by itself: %v", err)
+		}
+		p.signal(t, syscall.SIGKILL)
+		<-p.done
+		p = launch(t, bin, dataDir, trunk)
+	}
+	api, _ = p.client(t, dataDir)
+
+	endings := map[string]int{}
+	ctx, cancel := context.WithTimeout(t.Context(), callLimit)
+	defer cancel()
+	for _, sid := range sids {
+		c, err := api.Watch(ctx, sid, 50*time.Millisecond, func(client.Call) {})
+		if err != nil {
+			t.Fatalf("call %s is lost in status %s: %v", sid, c.Status, err)
+		}
+		if c.EndReason == nil {
+			t.Fatalf("call %s ended %s without a reason", sid, c.Status)
+		}
+		endings[string(c.Status)+" "+string(c.EndReason.Code)]++
+	}
+	dialled := map[string]int{}
+	for _, r := range phone.Calls() {
+		sid, _, _ := strings.Cut(r.CallID, "-")
+		dialled[sid]++
+	}
+	for _, sid := range sids {
+		if n := dialled[string(sid)]; n > 1 {
+			t.Errorf("call %s was dialled %d times", sid, n)
+		}
+	}
+	if endings["completed user_hangup"] == 0 || endings["failed interrupted"] == 0 {
+		t.Errorf("endings %v: want completed and interrupted calls", endings)
+	}
+	t.Logf("%d calls, %d kills: %v; %d INVITEs at the far end", calls, kills, endings, len(phone.Calls()))
+}
+
+// TestDrain stops the program while a call is live: the call goes on to its own end, and the program exits cleanly.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	bin, dataDir := buildBinary(t), t.TempDir()
+	phone := carrier(t, 2*time.Second)
+	trunk := "sip:" + phone.Addr().String()
+	p := launch(t, bin, dataDir, trunk)
+	api, demo := p.client(t, dataDir)
+	sid, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c := (client.Call{}); c.Status != talkstack.StatusInProgress; {
+		if c, err = api.Call(t.Context(), sid); err != nil || c.Status.Final() {
+			t.Fatalf("call is %s: %v", c.Status, err)
+		}
+	}
+	p.signal(t, syscall.SIGTERM)
+	if err := <-p.done; err != nil {
+		t.Fatalf("the server did not exit cleanly: %v", err)
+	}
+	p = launch(t, bin, dataDir, trunk)
+	api, _ = p.client(t, dataDir)
+	c, err := api.Call(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, c, talkstack.StatusCompleted, talkstack.PartyCaller, talkstack.EndUserHangup)
+}
