@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,9 +96,6 @@ func printCall(w io.Writer, call client.Call, turns []client.Turn) {
 		fmt.Fprintf(w, "answers after %d ms (p50), %d ms (p95), %d turns measured\n", *call.Latency.P50, *call.Latency.P95, call.Latency.Turns)
 	}
 	if call.Recording != "" {
-		recording, err := json.Marshal(call.Recording) // quoted, so that a shell takes it as one word
-		if err == nil {
-			fmt.Fprintf(w, "recording %s\n", recording)
-		}
+		fmt.Fprintf(w, "recording %s\n", call.Recording)
 	}
 }

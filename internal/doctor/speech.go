@@ -2,13 +2,11 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
 	"strings"
 
-	"talkstack"
 	"talkstack/internal/config"
 	"talkstack/internal/model"
 	"talkstack/internal/onnx"
@@ -19,12 +17,15 @@ func (e *examination) models(context.Context) Finding {
 	if !onnx.Built {
 		return limited("build with cgo and without the tag noonnx", "this binary is built without local speech; callers cannot be heard")
 	}
+	const advice = "run `talkstack models install`; without the models the server starts, but agents cannot hear"
 	problems, err := model.Check(dir, true)
-	if err == nil {
-		err = model.Error(dir, problems)
-	}
-	if err != nil {
-		return notReady("run `talkstack models install`; without the models the server starts, but agents cannot hear", "%s", text(err))
+	switch {
+	case err != nil:
+		return notReady(advice, "%s: %v", dir, err)
+	case len(problems) > 1:
+		return notReady(advice, "%s: %s, and %d more", dir, problems[0], len(problems)-1)
+	case len(problems) == 1:
+		return notReady(advice, "%s: %s", dir, problems[0])
 	}
 	return ready("%s: all files have the right checksum", dir)
 }
@@ -97,12 +98,4 @@ func openAIBase(base string) string {
 		base += "/v1"
 	}
 	return base
-}
-
-// text is what to show of an error: our message for people where there is one, otherwise all of it.
-func text(err error) string {
-	if talkstack.ErrorCode(err) == talkstack.CodeInternal {
-		return fmt.Sprint(err)
-	}
-	return talkstack.ErrorMessage(err)
 }
