@@ -138,7 +138,7 @@ func (ua *UserAgent) Start(ctx context.Context) error {
 	}
 	ua.local = udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	ua.ctx, ua.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	useLargeDatagrams()
+	configureStack()
 	quiet := slog.New(&stackLog{counts: &ua.counts})
 	ua.transport = sip.NewTransportLayer(net.DefaultResolver, newParser(), nil, sip.WithTransportLayerLogger(quiet))
 	ua.transactions = sip.NewTransactionLayer(ua.transport,

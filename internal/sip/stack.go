@@ -8,11 +8,16 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// useLargeDatagrams lifts sipgo's limit of 1,300 bytes for a UDP message: a response repeats the Via and Record-Route
+// configureStack lifts sipgo's limit of 1,300 bytes for a UDP message: a response repeats the Via and Record-Route
 // fields of its request, and a carrier with several proxies makes it larger. IP fragments it, as every carrier expects.
 //
-//nolint:gochecknoglobals // guards a package variable of sipgo
-var useLargeDatagrams = sync.OnceFunc(func() { sip.UDPMTUSize = maxMessage })
+// It also silences what sipgo logs without asking whose logger to use.
+//
+//nolint:gochecknoglobals // guards package variables of sipgo
+var configureStack = sync.OnceFunc(func() {
+	sip.UDPMTUSize = maxMessage
+	sip.SetDefaultLogger(slog.New(slog.DiscardHandler))
+})
 
 // stackLog takes sipgo's log. It writes nothing, since sipgo logs whole messages, numbers included; it counts the
 // messages that sipgo could not read, which for TCP is known nowhere else.

@@ -29,7 +29,7 @@ const (
 	ourAddr  = "10.213.0.1"
 	peerAddr = "10.213.0.2"
 
-	tests = 20 + 6 // SIPp and baresip, for the message that they were not run
+	tests = 26 + 6 // SIPp and baresip, for the message that they were not run
 )
 
 //nolint:gochecknoglobals // what TestMain prints

@@ -62,6 +62,26 @@ func startSIPp(t *testing.T, scenario, remote string, args ...string) *sipp {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runSIPp(t, file, remote, args...)
+}
+
+// refuser is a far end that answers with a code; SIPp has no variables in a status line.
+func refuser(t *testing.T, code int, reason string) *sipp {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("scenarios", "refuse.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "refuse.xml")
+	text := strings.Replace(string(b), "SIP/2.0 CODE REASON", fmt.Sprintf("SIP/2.0 %d %s", code, reason), 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return runSIPp(t, file, "")
+}
+
+func runSIPp(t *testing.T, file, remote string, args ...string) *sipp {
+	t.Helper()
 	s := &sipp{t: t, port: freePort(t), done: make(chan error, 1), dir: t.TempDir()}
 	all := []string{
 		"-sf", file, "-i", "127.0.0.1", "-p", strconv.Itoa(s.port), "-mp", strconv.Itoa(freePort(t)), "-m", "1", "-nostdin",
@@ -189,7 +209,7 @@ func TestSIPpRefuses(t *testing.T) {
 		t.Run(strconv.Itoa(test.code), func(t *testing.T) {
 			t.Parallel()
 			ua := startUA(t, "127.0.0.1", nil)
-			s := startSIPp(t, "refuse", "", "-key", "code", strconv.Itoa(test.code), "-key", "reason", test.reason)
+			s := refuser(t, test.code, test.reason)
 			_, err := ua.Dial(within(t), sip.DialRequest{From: "+14155550100", To: "+14155550148", Target: s.uri()})
 			e, ok := errors.AsType[*sip.DialError](err)
 			if !ok || e.Status != test.status || e.Reason.Code != test.end || e.SIPCode != test.code {
