@@ -32,7 +32,7 @@ func allowedImports() map[string][]string {
 		"scripts":       {},
 
 		"internal/server":   {"internal"}, // builds and joins all the rest
-		"internal/httpapi":  {"internal/dispatch", "internal/call", "internal/recording", "internal/event", "internal/auth", "internal/store", "internal/media"},
+		"internal/httpapi":  {"internal/dispatch", "internal/call", "internal/recording", "internal/event", "internal/auth", "internal/store", "internal/media", "internal/telemetry"},
 		"internal/dispatch": {"internal/call", "internal/event", "internal/store"},
 
 		// The live side.
@@ -49,7 +49,7 @@ func allowedImports() map[string][]string {
 
 		"internal/media": {},
 
-		"internal/httpapi/httpapitest": {"internal/httpapi", "internal/auth", "internal/store", "internal/mail", "internal/media"},
+		"internal/httpapi/httpapitest": {"internal/httpapi", "internal/auth", "internal/store", "internal/mail", "internal/media", "internal/telemetry"},
 
 		// Beside the column, under server. They return concrete types and know nothing of calls.
 		"internal/sip":            {"internal/media"},
