@@ -64,3 +64,9 @@ func (u *Utterance) Intent() Intent {
 	}
 	return NoIntent
 }
+
+// Says reports whether any of the phrases occurs in the utterance. Phrases are lower case, without apostrophes.
+func (u *Utterance) Says(phrases ...string) bool {
+	_, ok := u.has(phrases...)
+	return ok
+}
