@@ -35,9 +35,6 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	}
 	user, err := a.Accounts.Authenticate(ctx.Context(), token, talkstack.Secret(key))
 	if err != nil {
-		if talkstack.ErrorCode(err) == talkstack.CodeUnauthenticated {
-			ctx.SetHeader("WWW-Authenticate", `Bearer realm="talkstack"`)
-		}
 		_ = huma.WriteErr(a.huma, ctx, http.StatusInternalServerError, "", err) // writeError gives it its status
 		return
 	}

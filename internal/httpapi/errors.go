@@ -178,7 +178,7 @@ func writeError(ctx huma.Context, status int, message string, errs ...error) hum
 	if len(errs) == 1 && status == http.StatusInternalServerError {
 		f = domain(errs[0])
 	}
-	setRetryAfter(ctx, f)
+	setHeaders(ctx, f)
 	if f.status >= http.StatusInternalServerError {
 		logger(ctx.Context()).Error("request failed", "operation", ctx.Operation().OperationID, "error", f.cause)
 	}
@@ -226,7 +226,11 @@ func framework(status int, message string, errs []error) failure {
 	return f
 }
 
-func setRetryAfter(ctx huma.Context, f failure) {
+// setHeaders says how to do better: with credentials (RFC 9110 section 11.6.1), or later.
+func setHeaders(ctx huma.Context, f failure) {
+	if need, ok := ctx.Operation().Metadata[accessKey].(access); ok && need != accessOpen && f.status == http.StatusUnauthorized {
+		ctx.SetHeader("WWW-Authenticate", `Bearer realm="talkstack"`)
+	}
 	after := time.Duration(0)
 	if e, ok := errors.AsType[*auth.LimitError](f.cause); ok {
 		after = e.RetryAfter

@@ -20,7 +20,7 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
-	"github.com/prometheus/client_golang/prometheus"
+	"talkstack/internal/telemetry"
 
 	"talkstack"
 	"talkstack/internal/auth"
@@ -39,7 +39,7 @@ type Server struct {
 	Calls      *Calls
 	Voices     *Voices
 	Recordings *Recordings
-	Metrics    *prometheus.Registry
+	Metrics    telemetry.Metrics
 	Log        *Log
 	Clock      *Clock
 	check      validator.Validator
@@ -50,7 +50,7 @@ func New(t testing.TB, db *store.DB, clock *Clock, changes ...func(*httpapi.Conf
 	t.Helper()
 	s := &Server{
 		DB: db, Mailbox: &Mailbox{}, Calls: &Calls{DB: db}, Voices: NewVoices(), Recordings: &Recordings{},
-		Metrics: prometheus.NewRegistry(), Log: &Log{}, Clock: clock,
+		Metrics: telemetry.NewMetrics("test"), Log: &Log{}, Clock: clock,
 	}
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
