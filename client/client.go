@@ -123,6 +123,17 @@ type Turn struct {
 	Start       talkstack.Milliseconds `json:"start_ms"` // from the start of the call's media
 	End         talkstack.Milliseconds `json:"end_ms"`
 	Interrupted bool                   `json:"interrupted"`
+	Latency     *TurnLatency           `json:"latency"` // agent turns that answer the caller; nil for others
+}
+
+// TurnLatency is how long the caller waited for an answer. The stages follow each other and add up to Total.
+type TurnLatency struct {
+	Endpointing   talkstack.Milliseconds `json:"endpointing_ms"`
+	ASRFinal      talkstack.Milliseconds `json:"asr_final_ms"`
+	LLMFirstToken talkstack.Milliseconds `json:"llm_first_token_ms"`
+	TTSFirstByte  talkstack.Milliseconds `json:"tts_first_byte_ms"`
+	Playout       talkstack.Milliseconds `json:"playout_ms"`
+	Total         talkstack.Milliseconds `json:"total_ms"`
 }
 
 // Transcript reads what was said in a call so far.

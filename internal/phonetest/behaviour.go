@@ -165,7 +165,7 @@ func patient() []answer {
 		on(`how many|number of (people|persons|guests)|party of`, "Two people, please."),
 		on(`(your|full|last|first) name|name please|what name`, "My name is Anna Smith."),
 		on(`what time|which time|at what hour|time (suits|works|would)`, "Half past three in the afternoon."),
-		on(`(which|what) (day|date)|day (suits|works|would)`, "Next Thursday, please."),
+		on(`(which|what) (day|date)|day (suits|works|would)`, "Thursday, please."),
 		on(`phone number|reach you|call you back`, "Four one five, five five five, zero one two three."),
 		on(`check.?up|cleaning|reason for|what is it (for|about)|kind of|treatment`, "A check-up, please."),
 		on(`(can|may|could) i (help|do)|how (can|may) (i|we)|appointment|anything else`, "I would like to book an appointment, please."),
