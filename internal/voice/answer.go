@@ -17,6 +17,8 @@ const (
 	// humanWords is how many words a person answers with at most; more is a greeting read out, or a talker, and
 	// what follows is listened to as well.
 	humanWords = 12
+	// sameBreath is the pause within a machine's greeting that could be mistaken for its end.
+	sameBreath = 1500 * time.Millisecond
 	// afterMachine is the silence after a machine's greeting that stands for a beep that was not heard.
 	afterMachine = 2500 * time.Millisecond
 	// leaveLimit bounds the wait for the beep.
@@ -34,11 +36,13 @@ const (
 )
 
 // answerDetection finds out whether a person or a machine answered, from the first words and the beep. It is
-// done as soon as a person has answered: what is said later cannot make a machine of them.
+// done when a person has answered: what is said later cannot make a machine of them, unless it is the same breath
+// ("Hello. You have reached ...").
 type answerDetection struct {
 	on      bool
 	verdict answerKind
-	said    string // earlier utterances
+	said    string        // earlier utterances
+	end     time.Duration // of the last one
 	beep    beepDetector
 	beeped  bool
 
@@ -80,13 +84,11 @@ func (a *answerDetection) listen(f *media.Frame, now time.Duration) bool {
 
 // recognised looks at the words of an utterance that began at start. It returns true when they decide the matter.
 func (a *answerDetection) recognised(text string, start time.Duration) bool {
-	if !a.open() || start > answerWindow {
+	goesOn := a.on && a.verdict == answerHuman && start-a.end <= sameBreath
+	if !a.open() && !goesOn || start > answerWindow || !machineWords(join(a.said, text)) {
 		return false
 	}
-	if !machineWords(join(a.said, text)) {
-		return false
-	}
-	a.decide(answerVoicemail)
+	a.verdict = answerVoicemail
 	return true
 }
 
@@ -95,10 +97,10 @@ func (a *answerDetection) suspicious(text string) bool {
 	return a.open() && countHints(spaced(join(a.said, text))) > 0 && !personal(text)
 }
 
-// endpoint takes an utterance that is over.
-func (a *answerDetection) endpoint(text string, now time.Duration) {
+// endpoint takes an utterance that is over. It returns true when that decides the matter.
+func (a *answerDetection) endpoint(text string, end, now time.Duration) bool {
 	if !a.open() {
-		return
+		return false
 	}
 	words := plainWords(text)
 	switch {
@@ -108,7 +110,13 @@ func (a *answerDetection) endpoint(text string, now time.Duration) {
 	case now > answerWindow:
 		a.decide(answerUnknown)
 	}
-	a.said = join(a.said, text)
+	a.note(text, end)
+	return !a.open()
+}
+
+// note remembers an utterance.
+func (a *answerDetection) note(text string, end time.Duration) {
+	a.said, a.end = join(a.said, text), end
 }
 
 // machineWords recognises the greeting of an answering machine.

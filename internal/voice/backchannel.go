@@ -37,6 +37,23 @@ func listenerPhrase(a, b string) bool {
 	return false
 }
 
+// pickUp reports whether words are how a telephone is answered: "Hello?", "Yes, hello", "Hello, this is Anna speaking".
+func pickUp(words []string) bool {
+	if len(words) == 0 || len(words) > 7 {
+		return false
+	}
+	for i, w := range words {
+		switch w {
+		case "hello", "hi", "hey", "hullo", "yes", "yeah", "speaking", "here", "good", "morning", "afternoon", "evening", "day", "there":
+		case "this", "it's", "i'm":
+			return len(words)-i <= 5 // a name follows
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // farewell reports whether words only say goodbye: no reason to stop an agent that is saying it too.
 func farewell(words []string) bool {
 	if len(words) == 0 || len(words) > 8 {

@@ -14,6 +14,9 @@ import (
 // maxCachedText is the longest clause that is kept, in bytes: longer ones are not fixed sentences.
 const maxCachedText = 300
 
+// maxOnce is how many texts are remembered that were asked for once.
+const maxOnce = 2000
+
 // Cache keeps the audio of fixed sentences (greetings, prompts, apologies, texts of a flow), the least recently
 // used going first. It is a Synthesizer shared by all calls: what it holds is spoken at once, anything else is
 // passed through. All methods may be used from many goroutines.
@@ -26,6 +29,7 @@ type Cache struct {
 	entries map[cacheKey]*list.Element // of *cacheEntry
 	order   *list.List                 // most recently used first
 	filling map[cacheKey]*filling
+	once    map[cacheKey]struct{} // texts that were asked for once
 }
 
 type cacheKey struct {
@@ -47,13 +51,14 @@ type filling struct {
 }
 
 // errAbandoned is the result of a filling whose maker went away: whoever waits for it makes it himself.
-var errAbandoned = errors.New("voice: the call that made the audio is over") //nolint:gochecknoglobals // a sentinel
+var errAbandoned = errors.New("voice: the call that made the audio is over")
 
 // NewCache makes a cache of at most maxBytes of audio in front of s.
 func NewCache(s Synthesizer, maxBytes int) *Cache {
 	return &Cache{
 		synth: s, maxBytes: maxBytes,
 		entries: map[cacheKey]*list.Element{}, order: list.New(), filling: map[cacheKey]*filling{},
+		once: map[cacheKey]struct{}{},
 	}
 }
 
@@ -65,20 +70,59 @@ func keyOf(req talkstack.SpeechRequest) cacheKey {
 	return cacheKey{text: strings.TrimSpace(req.Text), voice: req.Voice.ID, speed: speed, rate: req.Rate}
 }
 
-// Speak yields the audio of req: from the cache when it is there, otherwise as the synthesizer makes it.
+// Speak yields the audio of req: from the cache when it is there, otherwise as the synthesizer makes it. A text that
+// is asked for a second time is kept: it is a fixed sentence that nobody announced.
 func (c *Cache) Speak(ctx context.Context, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
 	key := keyOf(req)
 	c.mu.Lock()
 	pcm, ok := c.get(key)
 	f := c.filling[key]
+	again := !ok && f == nil && c.seen(key)
 	c.mu.Unlock()
 	switch {
 	case ok:
 		return func(yield func([]int16, error) bool) { yield(pcm, nil) }
 	case f != nil:
 		return c.SpeakFixed(ctx, req)
+	case again:
+		return c.keep(ctx, key, req)
 	}
 	return c.synth.Speak(ctx, req)
+}
+
+// seen reports whether key was asked for before, and remembers it. c.mu is held.
+func (c *Cache) seen(key cacheKey) bool {
+	if len(key.text) > maxCachedText {
+		return false
+	}
+	_, ok := c.once[key]
+	if ok {
+		delete(c.once, key)
+		return true
+	}
+	if len(c.once) >= maxOnce {
+		clear(c.once)
+	}
+	c.once[key] = struct{}{}
+	return false
+}
+
+// keep passes the synthesizer's audio through and keeps it when it came to its end.
+func (c *Cache) keep(ctx context.Context, key cacheKey, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
+	return func(yield func([]int16, error) bool) {
+		var pcm []int16
+		for part, err := range c.synth.Speak(ctx, req) {
+			pcm = append(pcm, part...)
+			if !yield(part, err) || err != nil {
+				return
+			}
+		}
+		if ctx.Err() == nil && len(pcm) > 0 {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.put(key, pcm)
+		}
+	}
 }
 
 // SpeakFixed is Speak for a text that will be wanted again: it is kept.
@@ -172,7 +216,7 @@ func (c *Cache) get(key cacheKey) ([]int16, bool) {
 
 // put adds an entry and drops the oldest ones that no longer fit. c.mu is held.
 func (c *Cache) put(key cacheKey, pcm []int16) {
-	if 2*len(pcm) > c.maxBytes {
+	if _, ok := c.entries[key]; ok || 2*len(pcm) > c.maxBytes {
 		return
 	}
 	c.entries[key] = c.order.PushFront(&cacheEntry{key: key, pcm: pcm})

@@ -70,11 +70,15 @@ func (c *clauseCutter) couldEnd() bool {
 		return false
 	}
 	r, size := utf8.DecodeLastRuneInString(s)
-	return strings.ContainsRune(".!?…。！？", r) && (r != '.' || !abbreviation(s[:len(s)-size], ""))
+	switch r {
+	case '!', '?', '…', '。', '！', '？':
+		return true
+	case '.': // not in "3.", which may become "3.5"
+		s = s[:len(s)-size]
+		return s != "" && !isDigit(s[len(s)-1]) && !abbreviation(s, "")
+	}
+	return false
 }
-
-// pause returns what is left as if no more text came. More may come nevertheless.
-func (c *clauseCutter) pause() []string { return c.rest() }
 
 func (c *clauseCutter) emit(out []string, raw string) []string {
 	if s := speakable(raw); s != "" {
@@ -120,12 +124,16 @@ func (c *clauseCutter) cut(s string) int {
 				atJoin = n
 			}
 		}
-		if length >= limit {
-			for _, at := range []int{atComma, atJoin, atSpace} {
-				if at > 0 {
-					return at
-				}
+		if length < limit {
+			continue
+		}
+		for _, at := range []int{atComma, atJoin, atSpace} {
+			if at > 0 {
+				return at
 			}
+		}
+		if length >= 2*clauseLimit { // no word is that long
+			return n
 		}
 	}
 	return 0

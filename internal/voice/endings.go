@@ -71,7 +71,7 @@ func (c *Conversation) retry(ctx context.Context, failed *reply) {
 	} else {
 		r = c.ask(ctx, failed.input)
 	}
-	r.retried, r.firm, r.then = true, failed.firm, failed.then
+	r.retried, r.opening, r.firm, r.then = true, failed.opening, failed.firm, failed.then
 	r.marks = failed.marks
 	r.marks.words, r.marks.audio = 0, 0
 	c.commit(r)

@@ -183,14 +183,14 @@ func TestRecogniserThatFailsOnce(t *testing.T) {
 
 func TestRecogniserThatIsGone(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		break_ func(*scene)
+		name  string
+		setup func(*scene)
 	}{
 		{"errors", func(s *scene) { s.ear.err = errFake }},
 		{"answers nothing", func(s *scene) { s.ear.mute = true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			play(t, c.break_, func(s *scene) {
+			play(t, c.setup, func(s *scene) {
 				s.says("I want a table.", 500*ms)
 				s.spoke(1)
 				s.says("I want a table.", 500*ms)
@@ -239,7 +239,7 @@ func TestBrainThatIsSlow(t *testing.T) {
 		s.wantEnding(e, talkstack.StatusFailed, talkstack.PartyProvider, talkstack.EndErrorLLM)
 		d := DefaultLimits().Words
 		apology := s.transcript()[1]
-		if wait := apology.Start - 800*ms; wait < 2*d || wait > 2*d+200*ms {
+		if wait := apology.Start - 800*ms; wait < d || wait > d+200*ms {
 			t.Errorf("the caller waited %s", wait)
 		}
 	})

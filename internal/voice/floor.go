@@ -16,6 +16,8 @@ const (
 	noWords = 2 * time.Second
 	// nearlyDone is how close to its end a question may be for "yes" to be its answer.
 	nearlyDone = 1200 * time.Millisecond
+	// pickUpWindow is how late in a call "hello" may begin and still be how the phone was answered.
+	pickUpWindow = 3 * time.Second
 )
 
 // floor is whose turn it is to speak while the agent has one.
@@ -63,10 +65,15 @@ func (c *Conversation) interrupts(text string) bool {
 	if len(words) == 0 {
 		return false
 	}
-	if c.agent.action.Kind != 0 && farewell(words) {
+	if c.agent.action.Kind != brain.NoAction && farewell(words) || c.picksUp(words) {
 		return false
 	}
 	return !backchannel(words) || c.answersQuestion()
+}
+
+// picksUp reports whether words are what people say when they answer a telephone, spoken into the agent's greeting.
+func (c *Conversation) picksUp(words []string) bool {
+	return c.agent.opening && c.utterance.start < pickUpWindow && pickUp(words)
 }
 
 // answersQuestion reports whether the agent is at the end of a question, so that "yes" is the answer to it.
@@ -80,6 +87,9 @@ func (c *Conversation) answersQuestion() bool {
 func (c *Conversation) goOn() {
 	ignore := c.floor.ignore
 	if c.floor.paused {
+		if c.picksUp(plainWords(c.utterance.latest.Text)) && c.playout.progress().played <= settleAfter {
+			c.playout.rewind() // a greeting that was broken off in its first word begins again
+		}
 		c.playout.resume()
 		c.emit(EventAgentResumed, "")
 		c.agent.since = c.now // what it waited for had no time limit meanwhile
@@ -88,7 +98,7 @@ func (c *Conversation) goOn() {
 	if c.ear.speaking { // words may come yet
 		return
 	}
-	c.judgeAnswer()
+	c.answer.note(c.utterance.latest.Text, c.ear.end)
 	c.newUtterance()
 }
 

@@ -19,7 +19,7 @@ const (
 	maxGap = 10 * time.Second
 )
 
-var errTranscriberGone = errors.New("voice: the transcriber has stopped") //nolint:gochecknoglobals // a sentinel
+var errTranscriberGone = errors.New("voice: the transcriber has stopped")
 
 // utterance is what the caller is saying, from the last reset of the transcriber on.
 type utterance struct {
@@ -28,8 +28,7 @@ type utterance struct {
 	start   time.Duration // first sound
 	flushed time.Duration // when the final was asked for; 0: not since the caller last spoke
 	latest  talkstack.Transcript
-	final   bool          // latest covers all that was said
-	arrived time.Duration // when it came
+	final   bool // latest covers all that was said
 }
 
 // hear takes one frame of the caller. It is the clock of the conversation.
@@ -118,7 +117,6 @@ func (c *Conversation) recognised(ctx context.Context, t talkstack.Transcript) {
 		c.asrFaults = 0
 		c.sayings.learn(t.Text)
 		u.final = u.covers(t, c.ear.end, c.ear.speaking)
-		u.arrived = c.now
 	}
 	if t.Text != "" {
 		c.emit(EventTranscript, t.Text)
@@ -150,7 +148,7 @@ func (c *Conversation) watchEndpoint(ctx context.Context) {
 		u.flushed = c.now
 		c.cfg.Transcriber.Flush()
 	}
-	if c.agent != nil { // the floor is the agent's until watchFloor says otherwise
+	if c.agent != nil || c.handedOver { // the floor is the agent's until watchFloor says otherwise
 		return
 	}
 	wait := c.wait()
@@ -193,7 +191,9 @@ func (c *Conversation) endTurn(ctx context.Context, wait time.Duration) {
 		marks.valid = false
 	}
 	c.callerWasHere(c.ear.end)
-	c.judgeAnswer()
+	if c.answer.endpoint(c.utterance.latest.Text, c.ear.end, c.now) {
+		c.emit(EventAnswerDetected, string(c.answer.verdict))
+	}
 	c.emit(EventEndpoint, turn.Text)
 	c.newUtterance()
 
@@ -226,15 +226,6 @@ func (c *Conversation) newUtterance() {
 func (c *Conversation) dropUtterance() {
 	c.quiet.noise(c.ear.end, c.cfg.Settings.SilenceLimit.Duration())
 	c.newUtterance()
-}
-
-// judgeAnswer lets the answer detection look at an utterance that is over.
-func (c *Conversation) judgeAnswer() {
-	open := c.answer.open()
-	c.answer.endpoint(c.utterance.latest.Text, c.now)
-	if open && !c.answer.open() {
-		c.emit(EventAnswerDetected, string(c.answer.verdict))
-	}
 }
 
 func (c *Conversation) emit(kind EventKind, text string) {

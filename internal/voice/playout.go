@@ -19,7 +19,7 @@ const (
 )
 
 // errCut tells the reply goroutine that nobody will hear the rest.
-var errCut = errors.New("voice: the speech was cut") //nolint:gochecknoglobals // a sentinel
+var errCut = errors.New("voice: the speech was cut")
 
 // Playout is the agent's voice as the media loop hears it: silence, or the speech that the conversation has put
 // on. Next may be called from one goroutine while the conversation pauses, resumes and cuts from another.
@@ -103,6 +103,19 @@ func (p *Playout) resume() {
 		p.lead.pcm[i] = int16(int(v) * (i + 1) / (len(before) + 1))
 	}
 	p.lead.n = len(before)
+}
+
+// rewind takes a paused speech back to its beginning, when that is still there.
+func (p *Playout) rewind() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.cur
+	if s == nil || !p.paused || s.head > 0 || len(s.clips) == 0 {
+		return
+	}
+	s.queued += s.clips[0].pos
+	s.played -= s.clips[0].pos
+	s.clips[0].pos = 0
 }
 
 // cut ends the speech where it is and returns how much of it was heard.

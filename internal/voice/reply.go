@@ -22,6 +22,7 @@ type reply struct {
 	answer    brain.Reply
 	text      string // a sentence of ours instead
 	fixed     bool   // it is one, and is kept in the cache
+	opening   bool   // it opens the conversation
 	firm      bool   // the caller cannot interrupt it
 	speech    *speech
 	cancel    context.CancelFunc
@@ -62,7 +63,6 @@ type faultPart string
 
 const (
 	noFault     faultPart = ""
-	faultASR    faultPart = "transcriber"
 	faultBrain  faultPart = "brain"
 	faultSpeech faultPart = "synthesizer"
 )
@@ -214,7 +214,7 @@ func (s *speaking) speakAll(ctx context.Context, pieces <-chan pulled) (action b
 	for {
 		p, waited := s.await(ctx, pieces)
 		if waited {
-			if err := s.speakClauses(ctx, s.cutter.pause()); err != nil {
+			if err := s.speakClauses(ctx, s.cutter.rest()); err != nil {
 				return action, faultSpeech, err
 			}
 			continue
@@ -302,7 +302,7 @@ func (s *speaking) speak(ctx context.Context, clause string) error {
 	return err
 }
 
-var errNoAudio = errors.New("voice: the synthesizer gave no audio") //nolint:gochecknoglobals // a sentinel
+var errNoAudio = errors.New("voice: the synthesizer gave no audio")
 
 func (s *speaking) synthesize(ctx context.Context, clause string) (samples int, err error) {
 	s.req.Text = clause

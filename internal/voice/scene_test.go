@@ -55,6 +55,7 @@ func play(t *testing.T, setup func(*scene), story func(*scene)) {
 }
 
 func newScene(t *testing.T) *scene {
+	t.Helper()
 	s := &scene{
 		t:      t,
 		ear:    newFakeTranscriber(),

@@ -194,6 +194,29 @@ func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 	}
 }
 
+func TestCacheLearnsWhatIsSaidAgain(t *testing.T) {
+	t.Parallel()
+	mouth := &fakeSynthesizer{fail: map[string]int{}}
+	c := NewCache(mouth, 1<<20)
+	req := talkstack.SpeechRequest{Text: "What day would you like?", Rate: testRate}
+	for range 4 {
+		if got := collect(t, c.Speak(t.Context(), req)); !slices.Equal(got, voiceOf(req.Text)) {
+			t.Fatal("wrong audio")
+		}
+	}
+	for range 2 { // a listener who leaves in the middle leaves nothing behind
+		for range c.Speak(t.Context(), talkstack.SpeechRequest{Text: "Another sentence.", Rate: testRate}) {
+			break
+		}
+	}
+	if got := collect(t, c.Speak(t.Context(), talkstack.SpeechRequest{Text: "Another sentence.", Rate: testRate})); !slices.Equal(got, voiceOf("Another sentence.")) {
+		t.Error("half a sentence was kept")
+	}
+	if n := len(mouth.texts()); n != 5 {
+		t.Errorf("the synthesizer was asked %d times: %q", n, mouth.texts())
+	}
+}
+
 func TestCacheDoesNotKeepFailures(t *testing.T) {
 	t.Parallel()
 	mouth := &fakeSynthesizer{fail: map[string]int{"Hello.": 1}}

@@ -29,9 +29,10 @@ func (c *Conversation) greet(ctx context.Context) {
 	c.quiet.greeted = true
 	if c.cfg.Greeting != "" {
 		c.commit(c.say(ctx, c.cfg.Greeting))
-		return
+	} else {
+		c.commit(c.ask(ctx, brain.Input{Kind: brain.Greeting}))
 	}
-	c.commit(c.ask(ctx, brain.Input{Kind: brain.Greeting}))
+	c.agent.opening = true
 }
 
 // replied takes a report of a reply's goroutine.
@@ -177,7 +178,7 @@ func (c *Conversation) watchLimits(ctx context.Context) {
 			c.transcriberFailed(ctx, fmt.Errorf("voice: no final transcript within %s", c.cfg.Limits.Transcript))
 		} else { // what came so far is better than nothing
 			c.log.Warn("final transcript is late", "limit", c.cfg.Limits.Transcript)
-			u.final, u.latest.Final, u.arrived = true, true, c.now
+			u.final, u.latest.Final = true, true
 			c.watchFloor(ctx)
 			c.watchEndpoint(ctx)
 		}
@@ -193,8 +194,10 @@ func (c *Conversation) watchLimits(ctx context.Context) {
 	waited := c.now - max(r.since, p.end)
 	switch {
 	case r.stage == stageAudio && waited >= c.cfg.Limits.Speech:
+		r.retried = true // the caller has waited long enough
 		c.replyFailed(ctx, r, faultSpeech, fmt.Errorf("voice: no audio within %s", c.cfg.Limits.Speech))
 	case r.stage != stageAudio && waited >= c.cfg.Limits.Words:
+		r.retried = true
 		c.replyFailed(ctx, r, faultBrain, fmt.Errorf("voice: no words within %s", c.cfg.Limits.Words))
 	}
 }
@@ -206,13 +209,17 @@ func (c *Conversation) transcriberFailed(ctx context.Context, err error) {
 	if c.failing != nil {
 		return
 	}
-	c.stopAgent(true)
-	c.newUtterance()
-	if c.asrFaults > 1 || errors.Is(err, errTranscriberGone) {
+	switch gone := c.asrFaults > 1 || errors.Is(err, errTranscriberGone); {
+	case !gone && c.agent != nil: // whatever it was, the agent has the floor
+		c.goOn()
+	case !gone:
+		c.newUtterance()
+		c.commit(c.say(ctx, sayAgainSentence))
+	default:
+		c.stopAgent(true)
+		c.newUtterance()
 		c.apologize(ctx, talkstack.EndErrorASR, "The speech recogniser failed.")
-		return
 	}
-	c.commit(c.say(ctx, sayAgainSentence))
 }
 
 // replyFailed tries once more when nothing was heard yet; then the agent apologises and hangs up. A reply that
