@@ -46,6 +46,9 @@ func (d *Dispatcher) round(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	calls, err := d.cfg.DB.Claim(ctx, d.cfg.Node, free)
+	if errors.Is(err, store.ErrLeaseLost) { // the others have buried this node: what it held is gone, and it begins anew
+		return 0, errors.Join(err, d.beat(ctx))
+	}
 	for _, c := range calls {
 		d.start(ctx, c)
 	}

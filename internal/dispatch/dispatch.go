@@ -74,7 +74,7 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	running  map[store.Hold]context.CancelCauseFunc // attempts in the hands of Dial
-	lastBeat time.Time // when the last heartbeat that arrived was sent
+	lastBeat time.Time                              // when the last heartbeat that arrived was sent
 	started  bool
 	stopping bool
 }
