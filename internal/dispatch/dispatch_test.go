@@ -131,6 +131,7 @@ func TestPanicEndsOneCall(t *testing.T) {
 			}
 		}})
 		done.Wait()
+		d.dials.Wait() // Stop would put the call back into the queue that is about to be ended
 		d.Stop(t.Context())
 		if c := stored(t, db, calls[0].SID); c.Status != talkstack.StatusFailed || c.EndReason == nil || c.EndReason.Code != talkstack.EndErrorInternal {
 			t.Errorf("call with a panic is %+v", c)

@@ -79,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close waits for running queries and closes the database.
+// Close waits for running queries and closes the database. Closing again does nothing.
 func (db *DB) Close() error {
 	var errs []error
 	for _, pool := range []*sql.DB{db.beat, db.read, db.write} {
@@ -87,8 +87,10 @@ func (db *DB) Close() error {
 			errs = append(errs, pool.Close()) // closing the same pool twice is fine
 		}
 	}
-	if db.lock != nil {
-		errs = append(errs, db.lock.Close()) // gives the lock up: last, when nothing of ours can write any more
+	if db.lock != nil { // last: nothing of ours can write any more when it is given up
+		if err := db.lock.Close(); !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -48,6 +48,7 @@ func (db *DB) openSQLite(ctx context.Context, cfg Config) error {
 		if db.write, err = sql.Open("sqlite", readAddress); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
+		db.read = db.write
 		return wrap("open "+path, db.write.PingContext(ctx))
 	}
 	if db.write, err = sql.Open("sqlite", address+sqliteOptions); err != nil {

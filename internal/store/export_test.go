@@ -1,0 +1,36 @@
+package store
+
+import (
+	"context"
+)
+
+// Rewrite is rewrite.
+func Rewrite(text string) string { return rewrite(text) }
+
+// Prepare lets the database check a generated query.
+func (db *DB) Prepare(ctx context.Context, text string) error {
+	if db.engine == PostgreSQL {
+		text = rewrite(text)
+	}
+	stmt, err := db.write.PrepareContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	return stmt.Close()
+}
+
+// Exec runs a statement that no method has.
+func (db *DB) Exec(ctx context.Context, text string) error {
+	_, err := db.write.ExecContext(ctx, text)
+	return err
+}
+
+// Rollback takes the schema down to nothing, step by step.
+func (db *DB) Rollback(ctx context.Context) error {
+	p, err := db.provider()
+	if err != nil {
+		return err
+	}
+	_, err = p.DownTo(ctx, 0)
+	return err
+}
