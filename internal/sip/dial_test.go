@@ -227,13 +227,17 @@ func TestDialAnswerCrossesCancel(t *testing.T) {
 	t.Parallel()
 	ua, p := startUA(t, nil), newPeer(t)
 	ctx, giveUp := context.WithCancelCause(t.Context())
+	rang := make(chan struct{})
 	result := make(chan dialed, 1)
 	go func() {
-		leg, err := ua.Dial(ctx, DialRequest{To: "1", From: "2", Target: fmt.Sprintf("sip:1@%s", p.addr())})
+		leg, err := ua.Dial(ctx, DialRequest{
+			To: "1", From: "2", Target: fmt.Sprintf("sip:1@%s", p.addr()), OnRinging: func() { close(rang) },
+		})
 		result <- dialed{leg, err}
 	}()
 	invite := p.request(sip.INVITE)
 	p.reply(invite, 180, "Ringing", "")
+	wait(t, rang, "ringing")
 	cause := errors.New("the agent was deleted")
 	giveUp(cause)
 	e := failure(t, wait(t, result, "result"))
@@ -342,6 +346,8 @@ func TestDialForkedAnswers(t *testing.T) {
 	if ua.Stats().Live != 1 {
 		t.Errorf("%d legs", ua.Stats().Live)
 	}
+	p.send(ua.Addr().String(), p.bye(ua, invite))
+	wait(t, d.leg.Done(), "end")
 }
 
 // digestPeer asks for credentials as a carrier does and says whether they are right.

@@ -33,7 +33,7 @@ func newHandshake(seq uint32) *handshake {
 
 // confirm sends a 2xx and sees to its ACK in the background: onAck gets the ACK's body. Without an ACK the call is
 // hung up in the end.
-func (l *Leg) confirm(tx *sip.ServerTx, res *sip.Response, seq uint32, onAck func(body []byte)) (*handshake, error) {
+func (l *Leg) confirm(tx *sip.ServerTx, seq uint32, send func() error, onAck func(body []byte)) (*handshake, error) {
 	h := newHandshake(seq)
 	l.mu.Lock()
 	if l.ending {
@@ -42,19 +42,19 @@ func (l *Leg) confirm(tx *sip.ServerTx, res *sip.Response, seq uint32, onAck fun
 	}
 	l.handshake = h
 	l.mu.Unlock()
-	if err := tx.Respond(res); err != nil {
+	if err := send(); err != nil {
 		h.stop()
 		return nil, err
 	}
-	if !l.ua.crew.run(func() { l.await(h, tx, res, onAck) }) {
+	if !l.ua.crew.run(func() { l.await(h, tx, send, onAck) }) {
 		h.stop()
 		return nil, errStopped
 	}
 	return h, nil
 }
 
-// await resends res until the ACK comes.
-func (l *Leg) await(h *handshake, tx *sip.ServerTx, res *sip.Response, onAck func(body []byte)) {
+// await resends the 2xx until the ACK comes.
+func (l *Leg) await(h *handshake, tx *sip.ServerTx, send func() error, onAck func(body []byte)) {
 	pause := l.ua.config.T1
 	resend := time.NewTimer(pause)
 	defer resend.Stop()
@@ -75,7 +75,7 @@ func (l *Leg) await(h *handshake, tx *sip.ServerTx, res *sip.Response, onAck fun
 		case <-resend.C:
 			pause = min(2*pause, t2)
 			resend.Reset(pause)
-			_ = tx.Respond(res) // a lost packet is what this is for
+			_ = send() // a lost packet is what this is for
 		case <-limit.C:
 			h.stop()
 			l.log.Warn("call was never acknowledged")

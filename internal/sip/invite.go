@@ -46,14 +46,24 @@ type Invite struct {
 
 // Ring tells the caller that it rings (180).
 func (i *Invite) Ring() error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.decided {
+	if !i.undecided() {
 		return ErrCanceled
 	}
 	res := i.response(sip.StatusRinging, "Ringing")
 	res.AppendHeader(i.d.contactFor(i.d.transport))
-	return i.tx.Respond(res)
+	return i.respond(res)
+}
+
+// respond sends a response unless a CANCEL came between the decision and now. The stack has then answered 487, and
+// would from now on repeat our response in its place: it is given the 487 again. No lock may be held here, since the
+// stack tells of a CANCEL with its own lock held.
+func (i *Invite) respond(res *sip.Response) error {
+	err := i.tx.Respond(res)
+	if errors.Is(err, sip.ErrTransactionCanceled) {
+		_ = i.tx.Respond(i.response(sip.StatusRequestTerminated, "Request Terminated"))
+		return ErrCanceled
+	}
+	return err
 }
 
 // Reject refuses the call with a final response of 300 to 699. retryAfter goes into Retry-After when it is positive.
@@ -66,7 +76,7 @@ func (i *Invite) Reject(code int, reason string, retryAfter time.Duration) error
 	}
 	res := i.response(code, printable(reason))
 	addRetryAfter(res, retryAfter)
-	return i.tx.Respond(res)
+	return i.respond(res)
 }
 
 // Answer takes the call (200) and returns its leg. Its errors are ErrCanceled when the caller has given up, ErrNoCodec,
@@ -88,8 +98,7 @@ func (i *Invite) Answer(ctx context.Context) (*Leg, error) {
 	i.leg = leg
 	i.mu.Unlock()
 	if err := leg.add(); err != nil {
-		res := i.response(sip.StatusServiceUnavailable, "Service Unavailable")
-		_ = i.tx.Respond(res)
+		_ = i.respond(i.response(sip.StatusServiceUnavailable, "Service Unavailable"))
 		return fail(err)
 	}
 	res := i.response(sip.StatusOK, "OK")
@@ -100,12 +109,7 @@ func (i *Invite) Answer(ctx context.Context) (*Leg, error) {
 	if remote != nil {
 		leg.run(*remote)
 	}
-	h, err := leg.confirm(i.tx, res, i.key.seq, nil)
-	if errors.Is(err, sip.ErrTransactionCanceled) {
-		// CANCEL came between the decision and the response. The stack has sent 487 and would now repeat our 200.
-		_ = i.tx.Respond(i.response(sip.StatusRequestTerminated, "Request Terminated"))
-		err = ErrCanceled
-	}
+	h, err := leg.confirm(i.tx, i.key.seq, func() error { return i.respond(res) }, nil)
 	if err != nil {
 		return fail(err)
 	}
@@ -322,7 +326,9 @@ func (ua *UserAgent) answering(req *sip.Request, peer netip.Addr) *dialog {
 	d.remoteTag, _ = tags(req)
 	d.local = sip.FromHeader{DisplayName: to.DisplayName, Address: *to.Address.Clone(), Params: to.Params.Clone()}
 	d.remote = sip.FromHeader{DisplayName: from.DisplayName, Address: *from.Address.Clone(), Params: from.Params.Clone()}
-	to.Params.Add("tag", d.localTag)
+	// A new header in place of the old: the stack may be reading it, for a CANCEL, at this moment.
+	tagged := &sip.ToHeader{DisplayName: to.DisplayName, Address: *to.Address.Clone(), Params: withTag(to.Params, d.localTag)}
+	req.ReplaceHeader(tagged)
 	d.incoming = true
 	d.routes = recordRoutes(req)
 	d.remoteSeq = req.CSeq().SeqNo

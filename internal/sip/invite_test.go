@@ -298,9 +298,8 @@ func TestDelayedOfferWithoutAnswer(t *testing.T) {
 		failed <- err
 	})
 	start(t, ua)
-	tag, _ := "", 0
 	p.send(ua.Addr().String(), p.message(ua, "INVITE", "a", "", 1))
-	_, tag = tags(p.response(sip.INVITE))
+	_, tag := tags(p.response(sip.INVITE))
 	p.send(ua.Addr().String(), p.message(ua, "ACK", "a", tag, 1))
 	p.reply(p.request(sip.BYE), 200, "OK", "")
 	if err := wait(t, failed, "end of Answer"); !errors.Is(err, ErrNoCodec) {
@@ -382,8 +381,8 @@ func TestMergedRequest(t *testing.T) {
 	ua := New(Config{Addr: "127.0.0.1:0"})
 	ua.OnInvite(answering(t, legs))
 	start(t, ua)
-	p.call(ua, "twice")
-	wait(t, legs, "leg")
+	tag, _ := p.call(ua, "twice")
+	leg := wait(t, legs, "leg")
 	p.send(ua.Addr().String(), p.message(ua, "INVITE", "twice", "", p.seq, p.offer("sendrecv"))) // another branch
 	for {
 		if res := p.response(sip.INVITE); res.StatusCode == 482 {
@@ -393,6 +392,8 @@ func TestMergedRequest(t *testing.T) {
 	if n := ua.Stats().Live; n != 1 {
 		t.Errorf("%d legs", n)
 	}
+	p.send(ua.Addr().String(), p.message(ua, "BYE", "twice", tag, p.seq+1))
+	wait(t, leg.Done(), "end")
 }
 
 func TestPendingLimit(t *testing.T) {

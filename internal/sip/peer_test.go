@@ -66,6 +66,7 @@ type peer struct {
 	conn  *net.UDPConn
 	media *net.UDPConn // takes RTP and RTCP, and says nothing
 	in    chan sip.Message
+	done  chan struct{} // closed when the socket is
 	tag   string
 	seq   uint32
 }
@@ -80,10 +81,9 @@ func newPeer(t *testing.T) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, conn: conn, media: media, in: make(chan sip.Message, 1000), tag: newTag(), seq: 100}
-	done := make(chan struct{})
+	p := &peer{t: t, conn: conn, media: media, in: make(chan sip.Message, 1000), done: make(chan struct{}), tag: newTag(), seq: 100}
 	go func() {
-		defer close(done)
+		defer close(p.done)
 		buf := make([]byte, 65535)
 		for {
 			n, from, err := conn.ReadFromUDPAddrPort(buf)
@@ -99,7 +99,7 @@ func newPeer(t *testing.T) *peer {
 			p.in <- m
 		}
 	}()
-	t.Cleanup(func() { _ = conn.Close(); _ = media.Close(); <-done })
+	t.Cleanup(func() { _ = conn.Close(); _ = media.Close(); <-p.done })
 	return p
 }
 

@@ -56,7 +56,7 @@ func (ua *UserAgent) serveReinvite(req *sip.Request, tx *sip.ServerTx) {
 	if remote != nil {
 		l.run(*remote)
 	}
-	_, _ = l.confirm(tx, res, req.CSeq().SeqNo, onAck)
+	_, _ = l.confirm(tx, req.CSeq().SeqNo, func() error { return tx.Respond(res) }, onAck)
 }
 
 // reply answers an offer, or makes one when there was none.

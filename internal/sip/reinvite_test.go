@@ -25,9 +25,15 @@ func live(t *testing.T) (p *peer, ua *UserAgent, leg *Leg, tag string) {
 	leg = wait(t, legs, "leg")
 	t.Cleanup(func() { // an answer for the BYE, or Stop would wait for it
 		go func() {
-			for m := range p.in {
-				if req, ok := m.(*sip.Request); ok && req.Method == sip.BYE {
-					p.reply(req, 200, "OK", "")
+			for {
+				select {
+				case m := <-p.in:
+					if req, ok := m.(*sip.Request); ok && req.Method == sip.BYE {
+						p.reply(req, 200, "OK", "")
+						return
+					}
+				case <-p.done:
+					return
 				}
 			}
 		}()
