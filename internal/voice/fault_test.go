@@ -181,6 +181,21 @@ func TestRecogniserThatFailsOnce(t *testing.T) {
 	})
 }
 
+func TestRecogniserThatFailsWhileTheAgentSpeaks(t *testing.T) {
+	const greeting = "Welcome to the very long greeting of our company."
+	play(t, func(s *scene) {
+		s.greets(greeting)
+		s.ear.err = errFake
+	}, func(s *scene) {
+		s.until("the agent speaking", s.speaking)
+		s.silent(600 * ms)
+		s.says("What?", 300*ms)
+		s.spoke(1)
+		s.hangup()
+		s.wantTurns("agent: " + greeting)
+	})
+}
+
 func TestRecogniserThatIsGone(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -451,7 +451,7 @@ type fakeBrain struct {
 	asked     []brain.Input
 	committed []string
 	retracted []string
-	closed    int
+	closed    []string
 }
 
 func (b *fakeBrain) answers(to, text string) {
@@ -536,4 +536,11 @@ func (r *fakeReply) Retract() {
 	r.brain.retracted = append(r.brain.retracted, r.answer.to)
 }
 
-func (r *fakeReply) Close() { r.once.Do(func() { close(r.done) }) }
+func (r *fakeReply) Close() {
+	r.once.Do(func() {
+		close(r.done)
+		r.brain.mu.Lock()
+		defer r.brain.mu.Unlock()
+		r.brain.closed = append(r.brain.closed, r.answer.to)
+	})
+}

@@ -105,6 +105,38 @@ func TestSpeculationLeavesNoTraceWhenTheCallerGoesOn(t *testing.T) {
 	})
 }
 
+func TestSpeculationMakesTheFirstClauseAndNoMore(t *testing.T) {
+	play(t, func(s *scene) {
+		s.brain.answers("What do you have?", "Many things. Some are large and some are small. Others are neither of the two.")
+	}, func(s *scene) {
+		s.says("What do you have?", 1000*ms)
+		s.silent(280 * ms)
+		if got := s.mouth.texts(); !slices.Equal(got, []string{"Many things."}) {
+			t.Errorf("made ahead: %q", got)
+		}
+		s.noise(100 * ms) // the caller goes on: it is given up at once, not at the next endpoint
+		if got := s.brain.closed; !slices.Equal(got, []string{"What do you have?"}) {
+			t.Errorf("closed %q", got)
+		}
+	})
+}
+
+func TestFinalOfTheFirstHalfDoesNotEndTheTurn(t *testing.T) {
+	play(t, func(s *scene) { s.ear.delay = 411 * ms }, func(s *scene) {
+		s.says("I want a table.", 500*ms)
+		s.silent(200 * ms) // the final is on its way
+		s.says("For two.", 600*ms)
+		s.hears()
+		s.hangup()
+		s.wantTurns("user: I want a table. For two.", "agent: I heard: I want a table. For two..")
+		got := *s.transcript()[1].Latency
+		want := talkstack.TurnLatency{Endpointing: 300 * ms, ASRFinal: 220 * ms, LLMFirstToken: 40 * ms, TTSFirstByte: 40 * ms, Total: 600 * ms}
+		if got != want {
+			t.Errorf("latency %+v, want %+v", got, want)
+		}
+	})
+}
+
 func TestUnfinishedSentenceIsWaitedFor(t *testing.T) {
 	play(t, nil, func(s *scene) {
 		s.says("My number is", 1000*ms)
