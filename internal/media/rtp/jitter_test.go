@@ -3,6 +3,7 @@ package rtp
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"talkstack/internal/media"
@@ -47,20 +48,12 @@ func (l *line) say(from int64, pcm []int16, ptime int, delay func(i int) int64) 
 
 // run plays until the given time, a frame each 20 ms.
 func (l *line) run(until int64) {
+	slices.SortStableFunc(l.packets, func(a, b flight) int { return int(a.arrives - b.arrives) })
 	for ; l.now < until; l.now += frameSamples {
-		for {
-			next := -1
-			for i, p := range l.packets {
-				if p.arrives <= l.now && (next < 0 || p.arrives < l.packets[next].arrives) {
-					next = i
-				}
-			}
-			if next < 0 {
-				break
-			}
-			p := l.packets[next]
-			l.packets = append(l.packets[:next], l.packets[next+1:]...)
-			l.jitter.put(p.timestamp, p.marker, append([]int16(nil), p.pcm...), p.arrives)
+		for len(l.packets) > 0 && l.packets[0].arrives <= l.now {
+			p := l.packets[0]
+			l.packets = l.packets[1:]
+			l.jitter.put(p.timestamp, p.marker, p.pcm, p.arrives)
 		}
 		var dst [frameSamples]int16
 		l.jitter.read(dst[:], l.now)
@@ -311,7 +304,7 @@ func TestHostileTimestampsDoNoHarm(t *testing.T) {
 	var dst [frameSamples]int16
 	pcm := make([]int16, maxBytes)
 	now := int64(0)
-	for range 200000 {
+	for range 50000 {
 		now += int64(random.IntN(200))
 		ts := random.Uint32()
 		if random.IntN(2) == 0 {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,10 +57,18 @@ func talk(t *testing.T, s *Session, frequency float64, frames int) <-chan []int1
 	return heard
 }
 
-// expectTone asserts the tone that arrives, in the later half of what was heard.
+// expectTone asserts the tone that arrives, in the later half of what was heard. It looks at stretches of 40 ms and
+// takes their medians, since a busy machine may put a concealed frame between two of them.
 func expectTone(t *testing.T, who string, pcm []int16, frequency, slack float64) {
 	t.Helper()
-	level, share := media.MeasureTone(pcm[len(pcm)/2:], clockRate, frequency)
+	var levels, shares []float64
+	for part := range slices.Chunk(pcm[len(pcm)/2:], 2*frameSamples) {
+		level, share := media.MeasureTone(part, clockRate, frequency)
+		levels, shares = append(levels, level), append(shares, share)
+	}
+	slices.Sort(levels)
+	slices.Sort(shares)
+	level, share := levels[len(levels)/2], shares[len(shares)/2]
 	if math.Abs(level+10) > slack || share < 1-slack/5 {
 		t.Errorf("%s hears %.0f Hz at %.2f dBFS, %.4f of the power; want -10", who, frequency, level, share)
 	}
@@ -228,17 +237,20 @@ func TestPortsAreEvenDistinctAndComeBack(t *testing.T) {
 
 func TestAPortThatAnotherProgramHoldsIsPassedOver(t *testing.T) {
 	t.Parallel()
-	other := open(t, loopback)
-	port := int(other.LocalAddr().Port())
-	ports := NewPorts(port, port+3) // two pairs, one of them taken
-	s, err := Open(Config{IP: loopback, Ports: ports})
-	if err != nil {
-		t.Skip("the pair above is taken too")
+	for range 20 { // the pair above the taken one may be taken too
+		other := open(t, loopback)
+		port := int(other.LocalAddr().Port())
+		s, err := Open(Config{IP: loopback, Ports: NewPorts(port, port+3)})
+		if err != nil {
+			continue
+		}
+		defer func() { _ = s.Close() }()
+		if got := int(s.LocalAddr().Port()); got != port+2 {
+			t.Errorf("port %d, want %d", got, port+2)
+		}
+		return
 	}
-	defer func() { _ = s.Close() }()
-	if got := int(s.LocalAddr().Port()); got != port+2 {
-		t.Errorf("port %d, want %d", got, port+2)
-	}
+	t.Fatal("no free pair beside a taken one was found")
 }
 
 func TestEmptyRanges(t *testing.T) {
