@@ -45,9 +45,11 @@ func (d *Dispatcher) round(ctx context.Context) (int, error) {
 	if free <= 0 {
 		return 0, nil
 	}
-	calls, err := d.cfg.DB.Claim(ctx, d.cfg.Node, free)
+	limited, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	calls, err := d.cfg.DB.Claim(limited, d.cfg.Node, free)
 	if errors.Is(err, store.ErrLeaseLost) { // the others have buried this node: what it held is gone, and it begins anew
-		return 0, errors.Join(err, d.beat(ctx))
+		return 0, errors.Join(err, d.beat(limited))
 	}
 	for _, c := range calls {
 		d.start(ctx, c)

@@ -35,7 +35,7 @@ const (
 	// retryStep is how long a call waits that was claimed but could not be dialled, times its attempts up to retrySteps.
 	retryStep  = 5 * time.Second
 	retrySteps = 12
-	// settleLimit bounds the storing of what a dial function left open.
+	// settleLimit bounds one exchange with the store: a database that hangs must not hang Stop.
 	settleLimit = 10 * time.Second
 )
 

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -455,25 +454,4 @@ func TestScheduledCall(t *testing.T) {
 			t.Errorf("dialled %v after it was due", late)
 		}
 	})
-}
-
-func Example() {
-	db, err := store.Open(context.Background(), store.Config{Path: "talkstack.db"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	d := New(Config{DB: db, Node: talkstack.NewNodeID(), Capacity: func() int { return 10 }, Dial: func(ctx context.Context, c talkstack.Call) {
-		if err := db.MarkDialing(ctx, c); err != nil {
-			return // not ours any more: nothing may be sent
-		}
-		// Send the INVITE, hold the conversation, then:
-		_ = db.FinishCall(ctx, c, store.Outcome{Ending: storetest.Completed()})
-	}})
-	if err := d.Start(context.Background()); err != nil {
-		fmt.Println(err)
-		return
-	}
-	d.Wake() // after each placed call
-	d.Stop(context.Background())
 }

@@ -63,7 +63,7 @@ func (d *Dispatcher) watch(ctx context.Context) {
 		case <-time.After(watchEvery):
 		}
 		limited, cancel := context.WithTimeout(ctx, settleLimit)
-		if time.Since(reaped) >= d.cfg.Lease/3 {
+		if d.cfg.DB.Engine() == store.PostgreSQL && time.Since(reaped) >= d.cfg.Lease/3 { // on SQLite nobody else can be
 			if err := d.reap(limited); err != nil {
 				d.cfg.Log.Warn("dead nodes could not be looked for", "error", err)
 			}

@@ -162,8 +162,16 @@ func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talksta
 func (db *DB) DeleteAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID) error {
 	return db.transact(ctx, "delete an agent", func(q *query.Queries) error {
 		now := db.now()
-		a, err := q.LockAgent(ctx, query.LockAgentParams{ID: id, UserID: user})
+		r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
 		if err != nil {
+			return lookup("agent", err)
+		}
+		a := r.Agent
+		// The project first, as everybody locks them in this order.
+		if _, err := q.LockProject(ctx, query.LockProjectParams{ID: a.ProjectID, UserID: user}); err != nil {
+			return lookup("agent", err)
+		}
+		if _, err := q.LockAgent(ctx, query.LockAgentParams{ID: id, UserID: user}); err != nil {
 			return lookup("agent", err)
 		}
 		if err := q.UnassignAgentNumbers(ctx, orNull(id)); err != nil {

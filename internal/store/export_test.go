@@ -19,9 +19,9 @@ func (db *DB) Prepare(ctx context.Context, text string) error {
 	return stmt.Close()
 }
 
-// Exec runs a statement that no method has.
-func (db *DB) Exec(ctx context.Context, text string) error {
-	_, err := db.write.ExecContext(ctx, text)
+// Exec runs a statement that no method has, written as queries are.
+func (db *DB) Exec(ctx context.Context, text string, args ...any) error {
+	_, err := db.dialect(db.write).ExecContext(ctx, text, args...)
 	return err
 }
 

@@ -158,11 +158,11 @@ func (db *DB) SetActiveAgent(ctx context.Context, user talkstack.UserID, id talk
 // RemoveActiveAgent leaves the agent's project without an active agent, if this one is it.
 func (db *DB) RemoveActiveAgent(ctx context.Context, user talkstack.UserID, agent talkstack.AgentID) error {
 	return db.transact(ctx, "remove the active agent", func(q *query.Queries) error {
-		a, err := q.ShareAgent(ctx, query.ShareAgentParams{ID: agent, UserID: user})
+		r, err := q.Agent(ctx, query.AgentParams{ID: agent, UserID: user})
 		if err != nil {
 			return lookup("agent", err)
 		}
-		return q.ClearActiveAgent(ctx, query.ClearActiveAgentParams{ID: a.ProjectID, AgentID: orNull(agent), Now: db.now()})
+		return q.ClearActiveAgent(ctx, query.ClearActiveAgentParams{ID: r.Agent.ProjectID, AgentID: orNull(agent), Now: db.now()})
 	})
 }
 
