@@ -55,7 +55,7 @@ func (t *turn) hearAnswer(u *spoken.Utterance, n *talkstack.FlowNode) {
 	}
 	if filled := t.fillAhead(u, n.Next); len(filled) > 0 && trouble == "" {
 		t.acknowledge(filled, n.Text) // "at three o'clock", when the day was asked for
-		t.ask(n, n.Text)
+		t.ask(n.Text)
 		return
 	}
 	t.fail(n, trouble)
@@ -85,7 +85,7 @@ func (t *turn) hearCorrected(u *spoken.Utterance, n *talkstack.FlowNode, changes
 		return
 	}
 	t.acknowledge(changes, n.Text)
-	t.ask(n, n.Text)
+	t.ask(n.Text)
 }
 
 // acknowledge says what was understood, unless the question that follows says it.
@@ -117,7 +117,7 @@ func (t *turn) fail(n *talkstack.FlowNode, trouble string) {
 		trouble = saySorry
 	}
 	t.say(trouble)
-	t.ask(n, t.reprompt(n))
+	t.ask(t.reprompt(n))
 }
 
 // another counts a failed attempt; false: it was the last, and the flow has gone on.

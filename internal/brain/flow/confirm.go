@@ -127,7 +127,7 @@ func (t *turn) refused(n *talkstack.FlowNode, trouble string) {
 		trouble = sayRetake
 	}
 	t.say(trouble)
-	t.ask(n, n.Text)
+	t.ask(n.Text)
 }
 
 // unclear asks for yes or no once more.

@@ -4,29 +4,28 @@ import "talkstack"
 
 // What the engine itself says. Questions of the flow follow most of them.
 const (
-	saySorry       = "Sorry, I didn't get that."
-	sayNoKeys      = "Please say it instead."
-	sayGiveUp      = "I'm sorry, I could not understand you. Please call again later. Goodbye."
-	sayFailed      = "I'm sorry, something went wrong on our side. Please call again later. Goodbye."
-	sayNobody      = "I'm an automated assistant, and I can't put you through to a person. But I can help you with this."
-	sayHold        = "Of course, take your time."
-	sayHere        = "Yes, I can hear you."
-	sayMachine     = "I'm an automated assistant."
-	sayBye         = "All right. Goodbye."
-	sayAllRight    = "All right."
-	sayTooLate     = "I'm sorry, that has already been sent, so I can't change it any more."
-	sayRetake      = "Sorry about that."
-	sayYesOrNo     = "Please say yes or no."
-	confirmEnding  = ", is that right?"
-	sayPutThrough  = "One moment, I'll put you through."
-	sayChangeAgain = "All right, once more."
+	saySorry      = "Sorry, I didn't get that."
+	sayNoKeys     = "Please say it instead."
+	sayGiveUp     = "I'm sorry, I could not understand you. Please call again later. Goodbye."
+	sayFailed     = "I'm sorry, something went wrong on our side. Please call again later. Goodbye."
+	sayNobody     = "I'm an automated assistant, and I can't put you through to a person. But I can help you with this."
+	sayHold       = "Of course, take your time."
+	sayHere       = "Yes, I can hear you."
+	sayMachine    = "I'm an automated assistant."
+	sayBye        = "All right. Goodbye."
+	sayAllRight   = "All right."
+	sayTooLate    = "I'm sorry, that has already been sent, so I can't change it any more."
+	sayRetake     = "Sorry about that."
+	sayYesOrNo    = "Please say yes or no."
+	confirmEnding = ", is that right?"
+	sayPutThrough = "One moment, I'll put you through."
 )
 
 // ownSentences are those that are always the same.
 func ownSentences() []string {
 	return []string{
 		saySorry, sayNoKeys, sayGiveUp, sayFailed, sayNobody, sayHold, sayHere, sayMachine, sayBye, sayAllRight, sayTooLate,
-		sayRetake, sayYesOrNo, sayPutThrough, sayChangeAgain,
+		sayRetake, sayYesOrNo, sayPutThrough,
 	}
 }
 

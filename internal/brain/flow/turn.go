@@ -111,7 +111,7 @@ func (t *turn) pass(n *talkstack.FlowNode) bool {
 	name := n.Slot.Name
 	t.state.at, t.state.attempts, t.state.confirming = n.ID, 0, nil
 	if !t.state.ahead[name] {
-		t.ask(n, n.Text)
+		t.ask(n.Text)
 		return false
 	}
 	delete(t.state.ahead, name) // once: a loop asks again
@@ -142,8 +142,8 @@ func (t *turn) leave() {
 	t.out = append(t.out, brain.Piece{Action: action})
 }
 
-// ask puts the question of n in the given words.
-func (t *turn) ask(_ *talkstack.FlowNode, text string) {
+// ask puts a question in the given words.
+func (t *turn) ask(text string) {
 	t.state.question = t.filled(text)
 	t.say(t.state.question)
 }

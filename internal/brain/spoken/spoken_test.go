@@ -379,3 +379,133 @@ func TestText(t *testing.T) {
 		{"Um.", ""},
 	})
 }
+
+func TestMentionTakesOnlyWhatIsClear(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind       talkstack.FlowSlotType
+		text, want string
+	}{
+		{talkstack.SlotTime, "Three.", ""},
+		{talkstack.SlotTime, "Thursday at three.", "15:00"},
+		{talkstack.SlotTime, "Three people.", ""},
+		{talkstack.SlotTime, "The twenty-sixth at half past three.", "15:30"},
+		{talkstack.SlotNumber, "Three.", ""},
+		{talkstack.SlotNumber, "Thursday at three for two people.", "2"},
+		{talkstack.SlotDate, "Twenty six.", ""},
+		{talkstack.SlotDate, "For two people on Friday.", "2026-11-27"},
+		{talkstack.SlotName, "Anna Smith.", ""},
+		{talkstack.SlotName, "My name is Anna Smith.", "Anna Smith"},
+		{talkstack.SlotName, "It's about my tooth.", ""},
+		{talkstack.SlotPhone, "At three thirty.", ""},
+		{talkstack.SlotYesNo, "Yes.", ""},
+		{talkstack.SlotText, "Anything.", ""},
+	} {
+		v := reader().Mention(spoken.Parse(c.text), &talkstack.FlowSlot{Name: "slot", Type: c.kind})
+		if v.Text != c.want {
+			t.Errorf("%s in %q: got %q, want %q", c.kind, c.text, v.Text, c.want)
+		}
+	}
+}
+
+func TestIntent(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]spoken.Intent{
+		"Sorry, could you repeat that, please?": spoken.Repeat,
+		"Pardon?":                               spoken.Repeat,
+		"What?":                                 spoken.Repeat,
+		"I didn't catch that.":                  spoken.Repeat,
+		"I'd like to speak to a human, please.": spoken.Human,
+		"Operator.":                             spoken.Human,
+		"Help.":                                 spoken.Help,
+		"One moment, please.":                   spoken.Hold,
+		"Okay, bye.":                            spoken.Goodbye,
+		"Hello?":                                spoken.Hello,
+		"Thank you.":                            spoken.Thanks,
+		"Thursday.":                             spoken.NoIntent,
+		"":                                      spoken.NoIntent,
+	} {
+		if got := spoken.Parse(text).Intent(); got != want {
+			t.Errorf("%q: got %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestSay(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind     talkstack.FlowSlotType
+		v, aloud string
+	}{
+		{talkstack.SlotDate, "2026-11-26", "Thursday, November 26th"},
+		{talkstack.SlotDate, "2026-12-01", "Tuesday, December 1st"},
+		{talkstack.SlotDate, "2026-12-12", "Saturday, December 12th"},
+		{talkstack.SlotDate, "2028-01-03", "Monday, January 3rd, 2028"},
+		{talkstack.SlotTime, "15:30", "3:30 PM"},
+		{talkstack.SlotTime, "09:00", "9 AM"},
+		{talkstack.SlotTime, "12:00", "noon"},
+		{talkstack.SlotTime, "00:00", "midnight"},
+		{talkstack.SlotPhone, "+14155550148", "plus 1 4 1, 5 5 5, 5 0 1, 4 8"},
+		{talkstack.SlotPhone, "4155550148", "4 1 5, 5 5 5, 0 1 4 8"},
+		{talkstack.SlotDigits, "0415", "0 4 1 5"},
+		{talkstack.SlotName, "Anna Smith", "Anna Smith"},
+	} {
+		if got := spoken.Say(c.kind, c.v, monday()); got != c.aloud {
+			t.Errorf("%s %s: got %q, want %q", c.kind, c.v, got, c.aloud)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		slot       talkstack.FlowSlot
+		keys, want string
+	}{
+		{talkstack.FlowSlot{Type: talkstack.SlotDigits, Length: 4}, "0415#", "0415"},
+		{talkstack.FlowSlot{Type: talkstack.SlotDigits, Length: 4}, "041", ""},
+		{talkstack.FlowSlot{Type: talkstack.SlotPhone}, "*4915112345678", "+4915112345678"},
+		{talkstack.FlowSlot{Type: talkstack.SlotPhone}, "123", ""},
+		{talkstack.FlowSlot{Type: talkstack.SlotNumber}, "007#", "7"},
+		{talkstack.FlowSlot{Type: talkstack.SlotTime}, "1530", "15:30"},
+		{talkstack.FlowSlot{Type: talkstack.SlotTime}, "2561", ""},
+		{talkstack.FlowSlot{Type: talkstack.SlotYesNo}, "1", "yes"},
+		{talkstack.FlowSlot{Type: talkstack.SlotName}, "1", ""},
+	} {
+		if v, _ := reader().Keys(c.keys, &c.slot); v.Text != c.want {
+			t.Errorf("%s keyed %q: got %q, want %q", c.slot.Type, c.keys, v.Text, c.want)
+		}
+	}
+}
+
+func FuzzAnswer(f *testing.F) {
+	for _, s := range []string{"Thursday at half past three", "plus four one five, double oh", "A N N A", "no, the 30th of February", "minus a hundred and and point", "1:99 p.m.", "\xff'- 12/31/99"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, kind := range []talkstack.FlowSlotType{
+			talkstack.SlotYesNo, talkstack.SlotNumber, talkstack.SlotDate, talkstack.SlotTime, talkstack.SlotPhone,
+			talkstack.SlotDigits, talkstack.SlotName, talkstack.SlotChoice, talkstack.SlotText,
+		} {
+			slot := talkstack.FlowSlot{Name: "slot", Type: kind}
+			if kind == talkstack.SlotChoice {
+				slot.Choices = []talkstack.FlowChoice{{Value: "check-up", Key: "1"}, {Value: "cleaning"}}
+			}
+			for _, v := range []spoken.Value{must(reader().Answer(spoken.Parse(text), &slot, "08:00")), reader().Mention(spoken.Parse(text), &slot)} {
+				if v.Found() && !spoken.Valid(&slot, v.Text) {
+					t.Errorf("%s in %q: %q is not the form in which it is kept", kind, text, v.Text)
+				}
+			}
+		}
+		spoken.Parse(text).Intent()
+	})
+}
+
+func must(v spoken.Value, _ string) spoken.Value { return v }
+
+func BenchmarkAnswer(b *testing.B) {
+	slot := talkstack.FlowSlot{Name: "time", Type: talkstack.SlotTime}
+	for b.Loop() {
+		reader().Answer(spoken.Parse("Um, on Thursday the twenty-sixth of November at half past three, please."), &slot, "")
+	}
+}

@@ -8,7 +8,7 @@ const (
 	No  = "no"
 )
 
-// yesPhrases and noPhrases are ways to agree and to refuse, the longer before the shorter they hold.
+// noPhrases are ways to refuse, the longer before the shorter they hold.
 func noPhrases() []string {
 	return []string{
 		"i dont think so", "i do not think so", "not at all", "not really", "not quite", "not exactly", "not correct", "not right", "isnt right", "isnt correct",
@@ -17,6 +17,7 @@ func noPhrases() []string {
 	}
 }
 
+// yesPhrases are ways to agree; the first nine agree with all that follows them.
 func yesPhrases() []string {
 	return []string{
 		"yes", "yeah", "yep", "yup", "ya", "yea", "yas", "yess", "jes", "sure", "of course", "certainly", "absolutely", "definitely", "exactly", "correct", "right", "okay", "ok", "alright", "all right",
