@@ -27,11 +27,10 @@ type ear struct {
 	end      time.Duration // where speech last ended; while a segment is open, where it would end now
 	voiced   time.Duration // speech in the segment
 
-	run   int // frames of speech in a row
-	still int // frames without speech in a row
-	peak  int // loudest sample of the segment, decaying
-	floor int // typical loudest sample of a frame without speech
-	loud  time.Duration
+	run   int           // frames of speech in a row
+	still int           // frames without speech in a row
+	floor int           // typical loudest sample of a frame without speech
+	loud  time.Duration // end of the last sound above the floor
 }
 
 // segmentChange says what a frame did.
@@ -76,18 +75,15 @@ func (e *ear) maybe() bool { return !e.speaking && e.run > 0 }
 
 // measure follows the levels, and where sound was last heard.
 func (e *ear) measure(f *media.Frame, at time.Duration, speech bool) {
-	top := 0
-	for _, v := range f.Samples() {
-		top = max(top, int(v), -int(v))
-	}
-	if speech {
-		e.peak = max(top, e.peak-e.peak/64)
-	} else if !e.speaking {
-		e.floor += (top - e.floor) / 8
-		e.peak -= e.peak / 64
-	}
-	limit := max(quietestSpeech, e.peak/32, 2*e.floor)
 	samples := f.Samples()
+	if !speech && !e.speaking {
+		top := 0
+		for _, v := range samples {
+			top = max(top, int(v), -int(v))
+		}
+		e.floor += (top - e.floor) / 8
+	}
+	limit := max(quietestSpeech, 2*e.floor)
 	for i := len(samples) - 1; i >= 0; i-- {
 		if v := int(samples[i]); v >= limit || -v >= limit {
 			e.loud = at + time.Duration(i+1)*time.Second/time.Duration(e.rate)

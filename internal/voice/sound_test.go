@@ -107,18 +107,29 @@ func hearAll(e *ear, pcm []int16, hold int) (changes []segmentChange) {
 
 func TestEarLocatesTheEndOfSpeech(t *testing.T) {
 	t.Parallel()
-	for _, hold := range []int{0, 3} { // a detector that holds on for 60 ms changes nothing
+	noise := sine(50, testRate*2, 90)
+	for _, c := range []struct {
+		hold int // frames for which the detector holds on
+		tail []int16
+		line []int16
+	}{
+		{0, nil, nil},
+		{3, nil, nil},
+		{3, nil, noise}, // a hum is not speech
+		{4, sine(300, testRate*60/1000, 200), nil}, // a word may end very quietly
+	} {
 		pcm := make([]int16, testRate*2)
-		speech := sine(400, testRate/2+77, 8000)
+		copy(pcm, c.line)
+		speech := append(sine(400, testRate/2+77, 8000), c.tail...)
 		copy(pcm[1600:], speech)
 		e := ear{rate: testRate}
-		changes := hearAll(&e, pcm, hold)
+		changes := hearAll(&e, pcm, c.hold)
 		if !slices.Equal(changes, []segmentChange{segmentStarted, segmentEnded}) {
 			t.Fatalf("segments %v", changes)
 		}
 		want := time.Duration(1600+len(speech)) * time.Second / testRate
 		if d := (e.end - want).Abs(); d > time.Millisecond {
-			t.Errorf("holding %d frames: the end is %s off", hold, d)
+			t.Errorf("holding %d frames, %d samples of tail: the end is %s off", c.hold, len(c.tail), d)
 		}
 		if e.start != 200*time.Millisecond {
 			t.Errorf("the start is %s", e.start)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"talkstack"
@@ -206,7 +205,8 @@ func (c *Conversation) watchLimits(ctx context.Context) {
 func (c *Conversation) transcriberFailed(ctx context.Context, err error) {
 	c.asrFaults++
 	c.log.Warn("recognition failed", "error", err, "faults", c.asrFaults)
-	if c.failing != nil {
+	if c.failing != nil { // the call is over anyway
+		c.newUtterance()
 		return
 	}
 	switch gone := c.asrFaults > 1 || errors.Is(err, errTranscriberGone); {
@@ -225,7 +225,7 @@ func (c *Conversation) transcriberFailed(ctx context.Context, err error) {
 // replyFailed tries once more when nothing was heard yet; then the agent apologises and hangs up. A reply that
 // breaks off after it was heard in part simply ends: the caller can ask on.
 func (c *Conversation) replyFailed(ctx context.Context, r *reply, part faultPart, err error) {
-	c.log.Warn("reply failed", "error", err, "part", string(part), slog.Bool("retried", r.retried))
+	c.log.Warn("reply failed", "error", err, "part", string(part), "retried", r.retried)
 	if r == c.ahead { // it will be asked for real at the endpoint
 		c.abandon(r)
 		c.ahead = nil
