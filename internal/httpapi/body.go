@@ -38,6 +38,14 @@ type bodyContext struct {
 	body io.Reader
 }
 
+// Header is the request's, but that the body is JSON by now, however the Content-Type was written.
+func (c *bodyContext) Header(name string) string {
+	if name == "Content-Type" {
+		return jsonType
+	}
+	return c.humaContext.Header(name)
+}
+
 // BodyReader is the canonical body.
 func (c *bodyContext) BodyReader() io.Reader { return c.body }
 

@@ -318,6 +318,7 @@ func TestQuirksOfNumbers(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *httpapitest.Server) {
 		w := newWorld(t, s, "john@host.example", "+14155550148")
 		eve := newWorld(t, s, "eve@host.example", "+14155550149")
+		s.Clock.Advance(time.Second) // agents are listed oldest first
 		second := s.Agent(t, w.Account, w.project, "")
 		assign := func(e164 string, agent, project any) httpapitest.Response {
 			t.Helper()

@@ -7,15 +7,30 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"talkstack"
 )
 
 // voice is the voice object.
 type voice struct {
-	Name       string            `json:"name"`
-	Labels     map[string]string `json:"labels" doc:"accent, description, age, gender, use_case."`
-	VoiceID    string            `json:"voice_id"`
-	PreviewURL string            `json:"preview_url" doc:"A WAV file that plays in a browser."`
+	Name       string      `json:"name"`
+	Labels     voiceLabels `json:"labels"`
+	VoiceID    string      `json:"voice_id"`
+	PreviewURL string      `json:"preview_url" doc:"A WAV file that plays in a browser."`
+}
+
+// voiceLabels describe a voice.
+type voiceLabels map[string]string
+
+// Schema documents the labels that voices usually have.
+func (voiceLabels) Schema(huma.Registry) *huma.Schema {
+	text := &huma.Schema{Type: huma.TypeString}
+	s := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: text, Properties: map[string]*huma.Schema{}}
+	for _, name := range []string{"accent", "description", "age", "gender", "use_case"} {
+		s.Properties[name] = text
+	}
+	return s
 }
 
 type voiceListResponse struct {
