@@ -22,8 +22,8 @@ const (
 	beginText = 1
 	endText   = 2
 
-	asrPad         = asrRate / 2 // silence around an utterance: without it short words vanish
-	tokensASecond  = 6.5         // nobody speaks faster
+	asrPad         = 3 * asrRate / 4 // silence around an utterance: without it short words vanish
+	tokensASecond  = 6.5             // nobody speaks faster
 	maxAsrSamples  = 30 * asrRate
 	minAsrSamples  = asrRate / 20
 	cacheTensors   = 4 * asrLayers // keys and values of decoder and encoder

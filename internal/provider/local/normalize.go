@@ -31,7 +31,7 @@ func newNormalizer(british bool) *normalizer {
 		{regexp.MustCompile(`(?i)\b([01]?\d|2[0-3])[:.]([0-5]\d) ?([ap])\.?m\b\.?`), func(g []string) string { return clock(g[1], g[2], g[3]) }},
 		{regexp.MustCompile(`\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\b`), func(g []string) string { return clock(g[1], g[2], "") }},
 		{regexp.MustCompile(`(?i)\b(1[0-2]|[1-9]) ?([ap])\.?m\b\.?`), func(g []string) string { return g[1] + " " + spell(g[2]+"m") }},
-		{regexp.MustCompile(`([$€£])\s?(\d[\d,]*)(?:\.(\d\d))?(?:\s?(thousand|million|billion|trillion|k|K)\b)?`), func(g []string) string { return money(g[1], g[2], g[3], g[4]) }},
+		{regexp.MustCompile(`([$€£])\s?(\d[\d,]*)(?:\.(\d{1,2}))?(?:\s?(thousand|million|billion|trillion|k|K)\b)?`), func(g []string) string { return money(g[1], g[2], g[3], g[4]) }},
 		{regexp.MustCompile(`(\d),(\d{3})\b`), func(g []string) string { return g[1] + g[2] }},
 		{regexp.MustCompile(`(\d),(\d{3})\b`), func(g []string) string { return g[1] + g[2] }}, // matches do not overlap
 		{regexp.MustCompile(months + ` (\d{1,2})(?:st|nd|rd|th)?(?:,? (\d{4}))?\b`), func(g []string) string { return monthDay(month(g[1]), g[2], g[3]) }},

@@ -10,7 +10,14 @@ import (
 func (p phonemeMap) convert(ipa string) string {
 	ipa = p.replace.Replace(ipa)
 	ipa = p.syllabic.ReplaceAllString(ipa, "ᵊ$1")
-	return p.rest.Replace(ipa)
+	words := strings.Fields(p.rest.Replace(ipa))
+	for i, w := range words {
+		switch w { // I, I'm, I've, I'll, I'd: Kokoro swallows them without the stress it was trained with
+		case "I", "Im", "Iv", "Il", "Id":
+			words[i] = "ˌ" + w
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 type phonemeMap struct {

@@ -22,7 +22,7 @@ func month(name string) string {
 	return name
 }
 
-// date reads a date by its numbers; what is none stays as it was.
+// date writes a date of numbers with the month's name, for the rules behind it; what is none stays as it was.
 func (n *normalizer) date(written, y, m, d string) string {
 	number, err := strconv.Atoi(m)
 	if err != nil || number < 1 || number > 12 {
@@ -30,9 +30,9 @@ func (n *normalizer) date(written, y, m, d string) string {
 	}
 	name := monthNames()[number-1]
 	if n.british {
-		return dayMonth(strings.TrimPrefix(d, "0"), name, y)
+		return strings.TrimPrefix(d, "0") + " " + name + " " + y
 	}
-	return monthDay(name, strings.TrimPrefix(d, "0"), y)
+	return name + " " + strings.TrimPrefix(d, "0") + ", " + y
 }
 
 // slashDate reads 4/3/2026 by the habit of the country, or the other way round where only that makes sense.
@@ -137,6 +137,9 @@ func money(sign, whole, cents, scale string) string {
 			whole += "." + cents
 		}
 		return whole + " " + scale + " " + many
+	}
+	if len(cents) == 1 { // no amount of money, but "$2.5 a minute"
+		return whole + "." + cents + " " + many
 	}
 	unit := many
 	if whole == "1" {
