@@ -28,6 +28,7 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Say for each part whether it is ready, and what to do if not."`
 	Models  modelsCommand  `cmd:"" help:"Install, list or check the speech models."`
 	Call    callCommand    `cmd:"" help:"Place a call through a running server and follow it to its end."`
+	Phone   phoneCommand   `cmd:"" help:"A telephone at the command line, to try a server without a softphone."`
 	Config  configCommand  `cmd:"" help:"Describe the settings."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }

@@ -80,6 +80,7 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 		Brain: p.brain, Transcriber: s.cfg.Speech.NewTranscriber(leg.Rate()), Synthesizer: s.cfg.Speech.Synthesizer,
 		Detector: s.cfg.Speech.NewDetector(leg.Rate()), Direction: c.Direction, Log: log,
 		OnTurn: func(t talkstack.Turn) {
+			s.cfg.OnTurn(t)
 			book.add("turn", func(ctx context.Context) error { return s.cfg.DB.AddTurn(ctx, c.SID, t) })
 		},
 	})}
@@ -90,6 +91,7 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 // finish stores the end of a call after everything that happened before it, and waits until it is stored.
 func (s *Switchboard) finish(book *ledger, c talkstack.Call, o store.Outcome, log *slog.Logger) {
 	o.EndedAt = time.Now()
+	s.cfg.OnEnd(o.Ending)
 	book.add("end", func(ctx context.Context) error { return s.cfg.DB.FinishCall(ctx, c, o) })
 	book.close()
 	log.Info("ended", "status", o.Ending.Status, "party", o.Ending.Reason.Party, "reason", o.Ending.Reason.Code)

@@ -39,7 +39,10 @@ type Config struct {
 	Dial     func(ctx context.Context, d Dialing) (Leg, error)
 	Wake     func() // tells the dispatcher that a call is due
 	MaxCalls int    // live calls this node takes
-	Log      *slog.Logger
+	// OnTurn and OnEnd tell who counts of each turn and each end, before they are stored. They must not block.
+	OnTurn func(t talkstack.Turn)
+	OnEnd  func(e talkstack.Ending)
+	Log    *slog.Logger
 }
 
 // Dialing is one attempt at an outbound call.

@@ -192,7 +192,9 @@ func (s *Server) startPhones(ctx context.Context) error {
 // startCalls joins the live side to the store and the phones, and opens both doors of the telephone.
 func (s *Server) startCalls(ctx context.Context) error {
 	var wake func()
+	counted := newMetrics(s)
 	s.board = call.New(call.Config{
+		OnTurn: counted.turn, OnEnd: counted.end,
 		DB: s.db, Node: s.node, Speech: s.speech.forCalls(), NewBrain: s.newBrains(), Recordings: s.recordings,
 		Dial: s.dial, Wake: func() { wake() }, MaxCalls: s.cfg.CallLimit(), Log: s.log,
 	})

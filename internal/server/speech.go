@@ -115,3 +115,12 @@ func (s *speech) detector(rate int) detector {
 func (s *speech) transcriber(rate int) voice.Transcriber {
 	return s.engine.NewTranscriber(rate)
 }
+
+// PhoneSpeech opens the speech of a test phone at the command line. Call the returned function when it is no longer used.
+func PhoneSpeech(dir string, log *slog.Logger) (phonetest.Speech, func(), error) {
+	s, err := openSpeech(dir, log)
+	if err != nil {
+		return phonetest.Speech{}, nil, err
+	}
+	return s.forPhone(), s.close, nil
+}
