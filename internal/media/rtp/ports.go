@@ -85,6 +85,9 @@ const anyPortTries = 64
 
 // bind opens a pair on ip. A pair that another program holds is passed over.
 func bind(ctx context.Context, ip netip.Addr, ports *Ports) (*sockets, error) {
+	if !ip.IsValid() {
+		ip = netip.IPv4Unspecified()
+	}
 	var last error
 	tries := anyPortTries
 	if ports != nil {

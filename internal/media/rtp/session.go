@@ -18,7 +18,7 @@ import (
 
 // Config is what a Session needs.
 type Config struct {
-	IP    netip.Addr // to bind; unspecified: all addresses of its family
+	IP    netip.Addr // to bind; unspecified: all addresses of its family; zero: all of IPv4
 	Ports *Ports     // nil: any free port, for tests
 	Log   *slog.Logger
 }
