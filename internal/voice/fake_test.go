@@ -147,13 +147,14 @@ func (f *fakeSynthesizer) texts() []string {
 
 func (f *fakeSynthesizer) Speak(ctx context.Context, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
 	return func(yield func([]int16, error) bool) {
+		fails := f.fails(req.Text)
 		select {
 		case <-time.After(f.delay):
 		case <-ctx.Done():
 			yield(nil, ctx.Err())
 			return
 		}
-		if f.fails(req.Text) {
+		if fails {
 			yield(nil, errFake)
 			return
 		}

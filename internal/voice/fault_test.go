@@ -55,6 +55,22 @@ func TestKeypadEndsByHashByCountAndByPause(t *testing.T) {
 	}
 }
 
+func TestWordsBeforeTheKeysAreATurn(t *testing.T) {
+	play(t, nil, func(s *scene) {
+		s.says("My code is", 500*ms)
+		s.silent(300 * ms)
+		s.press('4')
+		s.press('2')
+		s.press('#')
+		s.hears()
+		s.hangup()
+		s.wantTurns("user: My code is", "user: 42", "agent: I heard: #42.")
+		if h := s.brain.inputs()[len(s.brain.inputs())-1].History; len(h) != 1 || h[0].Text != "My code is" {
+			t.Errorf("the brain was told %+v", h)
+		}
+	})
+}
+
 func TestKeyInterruptsTheAgent(t *testing.T) {
 	play(t, func(s *scene) { s.greets("Press one for sales or two for support.") }, func(s *scene) {
 		s.until("the agent speaking", s.speaking)

@@ -40,12 +40,23 @@ func contains(all, part []int16) bool {
 }
 
 func TestMachineThatPausesAfterHelloIsAMachine(t *testing.T) {
-	for name, pause := range map[string]time.Duration{"short": 260 * ms, "long": 700 * ms} {
-		t.Run(name, func(t *testing.T) {
-			play(t, outbound("Good morning, this is Anna calling."), func(s *scene) {
+	for _, c := range []struct {
+		name  string
+		first talkstack.FirstSpeaker
+		pause time.Duration
+	}{
+		{"a breath into the greeting", talkstack.FirstSpeakerAgent, 260 * ms},
+		{"a pause into the greeting", talkstack.FirstSpeakerAgent, 700 * ms},
+		{"long enough to be answered", talkstack.FirstSpeakerCaller, 700 * ms},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				outbound("Good morning, this is Anna calling.")(s)
+				s.cfg.Settings.FirstSpeaker = c.first
+			}, func(s *scene) {
 				s.silent(100 * ms)
 				s.says("Hello.", 400*ms)
-				s.silent(pause)
+				s.silent(c.pause)
 				s.says("You have reached the voicemail of Bob.", 1500*ms)
 				s.wantEnding(s.ending(), talkstack.StatusVoicemail, talkstack.PartyPlatform, talkstack.EndVoicemailReached)
 			})

@@ -320,6 +320,9 @@ func TestWithoutBargeInTheSentenceIsFinished(t *testing.T) {
 		s.spoke(2)
 		s.hangup()
 		s.wantTurns("agent: Welcome to the very long greeting of our company.", "user: I want a table.", "agent: I heard: I want a table..")
+		if l := s.transcript()[2].Latency; l != nil {
+			t.Errorf("the agent's own sentence was measured: %+v", l)
+		}
 	})
 }
 
