@@ -291,6 +291,10 @@ func (ua *UserAgent) newInvite(req *sip.Request, tx *sip.ServerTx) (*Invite, int
 	}
 	inv.Asserted, inv.Verstat = identity(req)
 	inv.d = ua.answering(req, peer.Addr().Unmap())
+	// Our responses are made from a copy that has our tag. The original stays as it is: the stack may be reading it at
+	// this moment. The one response it makes itself, 487 to a CANCEL, therefore has another tag, which peers take.
+	inv.req = req.Clone()
+	inv.req.To().Params.Add("tag", inv.d.localTag)
 	ua.mu.Lock()
 	defer ua.mu.Unlock()
 	if ua.stopping {
@@ -310,8 +314,7 @@ func (ua *UserAgent) newInvite(req *sip.Request, tx *sip.ServerTx) (*Invite, int
 	return inv, 0, ""
 }
 
-// answering makes the dialog that an INVITE asks for (RFC 3261 section 12.1.1). Our tag is put into the request's To,
-// so that every response to it has the same, those of the stack's own included.
+// answering makes the dialog that an INVITE asks for (RFC 3261 section 12.1.1).
 func (ua *UserAgent) answering(req *sip.Request, peer netip.Addr) *dialog {
 	user := req.Recipient.User
 	if !isUser(user) {
@@ -326,9 +329,6 @@ func (ua *UserAgent) answering(req *sip.Request, peer netip.Addr) *dialog {
 	d.remoteTag, _ = tags(req)
 	d.local = sip.FromHeader{DisplayName: to.DisplayName, Address: *to.Address.Clone(), Params: to.Params.Clone()}
 	d.remote = sip.FromHeader{DisplayName: from.DisplayName, Address: *from.Address.Clone(), Params: from.Params.Clone()}
-	// A new header in place of the old: the stack may be reading it, for a CANCEL, at this moment.
-	tagged := &sip.ToHeader{DisplayName: to.DisplayName, Address: *to.Address.Clone(), Params: withTag(to.Params, d.localTag)}
-	req.ReplaceHeader(tagged)
 	d.incoming = true
 	d.routes = recordRoutes(req)
 	d.remoteSeq = req.CSeq().SeqNo

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -135,16 +137,12 @@ func (l *Leg) Hold(ctx context.Context, on bool) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case res.IsSuccess():
+		if res.IsSuccess() {
 			return nil
-		case res.StatusCode != sip.StatusRequestPending:
-			return talkstack.Errorf(talkstack.CodeConflict, "sip: the other party refused the change (%d %s)", res.StatusCode, printable(res.Reason))
 		}
-		// RFC 3261 section 14.1: 2.1 to 4 s for whoever chose the Call-ID, up to 2 s for the other, in steps of 10 ms.
-		wait := time.Duration(10*rand.IntN(200)) * time.Millisecond //nolint:gosec // spreads retries
-		if !l.dialog.incoming {
-			wait = time.Duration(2100+10*rand.IntN(190)) * time.Millisecond //nolint:gosec // as above
+		wait, again := l.retryAfter(res)
+		if !again {
+			return talkstack.Errorf(talkstack.CodeConflict, "sip: the other party refused the change (%d %s)", res.StatusCode, printable(res.Reason))
 		}
 		select {
 		case <-time.After(wait):
@@ -155,6 +153,23 @@ func (l *Leg) Hold(ctx context.Context, on bool) error {
 		}
 	}
 	return talkstack.Errorf(talkstack.CodeConflict, "sip: the other party keeps changing the call")
+}
+
+// retryAfter says whether and when a change that was refused may be tried again.
+func (l *Leg) retryAfter(res *sip.Response) (time.Duration, bool) {
+	switch h := res.GetHeader("Retry-After"); {
+	case res.StatusCode == sip.StatusRequestPending && l.dialog.incoming:
+		// RFC 3261 section 14.1: up to 2 s for who did not choose the Call-ID, in steps of 10 ms.
+		return time.Duration(10*rand.IntN(200)) * time.Millisecond, true //nolint:gosec // spreads retries
+	case res.StatusCode == sip.StatusRequestPending: // and 2.1 to 4 s for who did
+		return time.Duration(2100+10*rand.IntN(190)) * time.Millisecond, true //nolint:gosec // as above
+	case res.StatusCode == sip.StatusInternalServerError && h != nil:
+		// The peer still waits for the ACK of the change before (section 14.2).
+		digits, _, _ := strings.Cut(h.Value(), " ")
+		seconds, err := strconv.ParseUint(digits, 10, 4)
+		return time.Duration(seconds) * time.Second, err == nil //nolint:gosec // below 16
+	}
+	return 0, false
 }
 
 // offer sends a re-INVITE and returns its final response, acknowledged and applied.

@@ -11,7 +11,9 @@ import (
 // serveRequest takes every request that the transaction layer has matched. It runs in a goroutine of its own.
 func (ua *UserAgent) serveRequest(req *sip.Request, tx *sip.ServerTx) {
 	if !ua.crew.enter() {
+		// Stopped. A message that the stack was still taking in, and that found our socket gone, made it open another.
 		tx.Terminate()
+		_ = tx.Connection().Close()
 		return
 	}
 	defer ua.crew.leave()
@@ -157,7 +159,7 @@ func (ua *UserAgent) findPending(req *sip.Request) *Invite {
 
 // overtaking is how long a request waits for the one it belongs to, a CANCEL for its INVITE: the stack takes each
 // message in a goroutine of its own, so that of two which arrive together the second may come first.
-const overtaking = 100 * time.Millisecond
+const overtaking = 500 * time.Millisecond
 
 func (ua *UserAgent) serveCancel(req *sip.Request, tx *sip.ServerTx) {
 	fromTag, _ := tags(req)
@@ -180,7 +182,7 @@ func (ua *UserAgent) serveCancel(req *sip.Request, tx *sip.ServerTx) {
 			ua.counts.unmatched.Add(1)
 			ua.reply(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 			return
-		case <-time.After(overtaking / 10):
+		case <-time.After(overtaking / 50):
 		}
 	}
 }
@@ -235,13 +237,13 @@ func (ua *UserAgent) serveInfo(req *sip.Request, tx *sip.ServerTx) {
 			l.respond(req, tx, sip.StatusBadRequest, "Bad Request")
 			return
 		}
-		l.respond(req, tx, sip.StatusOK, "OK")
 		l.mu.Lock()
 		repeated := l.events
 		l.mu.Unlock()
 		if !repeated {
-			l.press(digit)
+			l.press(digit) // before the answer, which brings the next key
 		}
+		l.respond(req, tx, sip.StatusOK, "OK")
 	default:
 		l.respond(req, tx, sip.StatusUnsupportedMediaType, "Unsupported Media Type",
 			sip.NewHeader("Accept", "application/dtmf-relay, application/dtmf"))

@@ -43,8 +43,8 @@ type Config struct {
 	Ports    *rtp.Ports       // where media sockets come from; nil: any free ones
 	Trunk    *talkstack.Trunk // where calls without a Target go; nil: nowhere
 
-	// Allow decides which sources may call us; nil: loopback and the trunk's addresses. Addresses of calls we
-	// placed are always heard.
+	// Allow decides which sources may call us beside the trunk's addresses; nil: loopback alone. Peers of calls that
+	// we placed are always heard.
 	Allow func(netip.Addr) bool
 
 	MaxPending    int           // incoming calls that may be undecided at once, more get 503; 0 means 100
@@ -120,6 +120,8 @@ func (ua *UserAgent) OnInvite(handle func(ctx context.Context, inv *Invite)) { u
 // Start binds UDP and TCP and serves until Stop. A taken port is an error here. A trunk whose name does not resolve is
 // not: names come and go, it is looked up again for each call, and the log says so.
 func (ua *UserAgent) Start(ctx context.Context) error {
+	ua.mu.Lock()
+	defer ua.mu.Unlock()
 	if ua.started {
 		return talkstack.Errorf(talkstack.CodeInternal, "sip: started twice")
 	}
