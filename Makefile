@@ -43,7 +43,7 @@ test: ## everything a fresh machine needs, then all tests
 build: ## bin/talkstack
 	@scripts/docs-page --optional
 	@mkdir -p bin
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/talkstack ./cmd/talkstack
+	@go build -ldflags '$(LDFLAGS)' -o bin/talkstack ./cmd/talkstack
 
 .PHONY: check
 check: ## format, vet and lint

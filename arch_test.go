@@ -158,9 +158,7 @@ func TestNothingNamesOneMachine(t *testing.T) {
 	for _, folder := range []string{"work", "root", "farm", "home", "Users"} {
 		patterns = append(patterns, `(^|[\s"'=:(])/`+folder+`/`)
 	}
-	for _, host := range []string{`registry\.npmjs`, `proxy\.golang`, `deb\.debian`} {
-		patterns = append(patterns, host)
-	}
+	patterns = append(patterns, `registry\.npmjs`, `proxy\.golang`, `deb\.debian`)
 	forbidden := regexp.MustCompile(`(?m)` + strings.Join(patterns, "|"))
 	for _, f := range projectFiles(t) {
 		if m := forbidden.Find(f.text); m != nil && f.name != "arch_test.go" {
