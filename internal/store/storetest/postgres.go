@@ -24,6 +24,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"talkstack/internal/store"
 )
 
 // startLimit bounds making and starting a cluster; it takes about two seconds.
@@ -80,6 +82,12 @@ func PostgreSQL(t testing.TB) string {
 		}
 	})
 	return server.cluster.URL(name)
+}
+
+// OpenPostgreSQL returns a new, migrated PostgreSQL database that is closed with the test.
+func OpenPostgreSQL(t testing.TB) *store.DB {
+	t.Helper()
+	return Open(t, store.Config{URL: PostgreSQL(t)})
 }
 
 // StartCluster makes a cluster and starts its server. Nothing in it outlives Stop, so it is not synced to disk.

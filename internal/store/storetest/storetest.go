@@ -5,6 +5,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"reflect"
 	"sync/atomic"
@@ -72,15 +73,12 @@ func OpenSQLite(t testing.TB) *store.DB {
 	return Open(t, store.Config{Path: filepath.Join(t.TempDir(), "talkstack.db")})
 }
 
-// OpenPostgreSQL returns a new, migrated PostgreSQL database that is closed with the test.
-func OpenPostgreSQL(t testing.TB) *store.DB {
-	t.Helper()
-	return Open(t, store.Config{URL: PostgreSQL(t)})
-}
-
 // Open opens and migrates a database that is closed with the test.
 func Open(t testing.TB, cfg store.Config) *store.DB {
 	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	db, err := store.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
