@@ -78,9 +78,14 @@ type process struct {
 // launch starts the program on a data folder and returns when it is ready.
 func launch(t testing.TB, bin, dataDir, trunk string) *process {
 	t.Helper()
+	return launchWith(t, bin, dataDir, trunk, modelsDir(t))
+}
+
+func launchWith(t testing.TB, bin, dataDir, trunk, models string) *process {
+	t.Helper()
 	cmd := exec.Command(bin, "serve", "--dev", "--log-level=warn") //nolint:noctx // it is killed by hand
 	cmd.Env = append(os.Environ(),
-		"TALKSTACK_DATA_DIR="+dataDir, "TALKSTACK_MODELS_DIR="+modelsDir(t), "TALKSTACK_HTTP_ADDR=127.0.0.1:0",
+		"TALKSTACK_DATA_DIR="+dataDir, "TALKSTACK_MODELS_DIR="+models, "TALKSTACK_HTTP_ADDR=127.0.0.1:0",
 		"TALKSTACK_SIP_ADDR=127.0.0.1:0", "TALKSTACK_RTP_PORTS=45000-49999", "TALKSTACK_SIP_TRUNK="+trunk, "TALKSTACK_DRAIN_LIMIT=30s")
 	cmd.Stderr = testWriter{t}
 	out, err := cmd.StdoutPipe()
