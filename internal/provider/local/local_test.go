@@ -52,7 +52,11 @@ func modelDir() string {
 // say is a text as a caller on the telephone says it.
 func say(t testing.TB, e *Engine, text, voice string) []int16 {
 	t.Helper()
-	return telephone(speak(t, e, talkstack.SpeechRequest{Text: text, Voice: talkstack.Voice{ID: voice}, Rate: 8000}))
+	return telephone(speak(t, e, request(text, voice)))
+}
+
+func request(text, voice string) talkstack.SpeechRequest {
+	return talkstack.SpeechRequest{Text: text, Voice: talkstack.Voice{ID: voice}, Rate: 8000}
 }
 
 func speak(t testing.TB, e *Engine, req talkstack.SpeechRequest) []int16 {
