@@ -12,7 +12,8 @@ import (
 const (
 	// askAgain is how long a caller may speak over the agent before the recogniser is asked what it is.
 	askAgain = 600 * time.Millisecond
-	// noWords is how long the agent stays paused for a sound that the recogniser has no words for.
+	// noWords is how long the agent stays paused at most for a sound that the recogniser has no words for. A
+	// recogniser that has not answered yet is waited for.
 	noWords = 2 * time.Second
 	// nearlyDone is how close to its end a question may be for "yes" to be its answer.
 	nearlyDone = 1200 * time.Millisecond
@@ -24,7 +25,7 @@ const (
 type floor struct {
 	paused bool
 	since  time.Duration // when the agent paused
-	asked  bool          // a final was asked for while the caller speaks
+	asked  time.Duration // when a final was asked for while the caller speaks; 0: not yet
 	ignore bool          // this segment was found to be noise
 }
 
@@ -43,18 +44,18 @@ func (c *Conversation) watchFloor(ctx context.Context) {
 		c.emit(EventAgentPaused, "")
 	}
 	u := &c.utterance
-	said := u.latest.Final && (u.final || c.floor.asked && c.ear.speaking && u.latest.UpTo >= c.floor.since)
+	said := u.latest.Final && (u.final || c.floor.asked > 0 && c.ear.speaking && u.latest.UpTo >= c.floor.since)
 	switch {
 	case said && c.interrupts(u.latest.Text):
 		c.interrupt(ctx)
 	case u.final:
 		c.goOn()
-	case !c.floor.paused:
-	case c.ear.speaking && !c.floor.asked && u.latest.Text == "" && c.now-c.floor.since >= askAgain:
-		c.floor.asked = true
+	case !c.floor.paused || !c.ear.speaking || u.latest.Text != "":
+	case c.floor.asked == 0 && c.now-c.floor.since >= askAgain:
+		c.floor.asked = c.now
 		c.cfg.Transcriber.Flush()
-	case u.latest.Text == "" && c.now-c.floor.since >= noWords:
-		c.floor.ignore = c.ear.speaking
+	case c.floor.asked > 0 && c.now-c.floor.since >= noWords && (said || c.now-c.floor.asked >= c.cfg.Limits.Transcript):
+		c.floor.ignore = true // it lasts, and the recogniser hears nothing in it
 		c.goOn()
 	}
 }

@@ -258,6 +258,20 @@ func TestLongNoiseDoesNotKeepTheAgentMute(t *testing.T) {
 	})
 }
 
+func TestSlowRecogniserDoesNotLoseAnInterruption(t *testing.T) {
+	play(t, func(s *scene) {
+		s.greets("Welcome to the very long greeting of our company.")
+		s.ear.delay = 2411 * ms
+	}, func(s *scene) {
+		s.until("the agent speaking", s.speaking)
+		s.silent(600 * ms)
+		s.says("I want something else.", 2400*ms)
+		s.hears()
+		s.hangup()
+		s.wantTurns("agent: Welcome to (interrupted)", "user: I want something else.", "agent: I heard: I want something else..")
+	})
+}
+
 func TestYesAtTheEndOfAQuestionIsTheAnswer(t *testing.T) {
 	play(t, func(s *scene) { s.brain.answers("Book it.", "Shall I book it now?") }, func(s *scene) {
 		s.says("Book it.", 500*ms)
