@@ -28,7 +28,7 @@ type LaneStats struct {
 	Running int           // jobs that run now
 	Backlog time.Duration // estimated work of both, shared among the workers
 	Jobs    int64         // finished
-	Late    int64         // of these, began after their deadline
+	Late    int64         // of these, began too late: callers noticed
 	Wait    time.Duration // sum of the times in the queue
 	Busy    time.Duration // sum of the times running
 	Audio   time.Duration // sum of the lengths of audio heard or made
@@ -41,6 +41,9 @@ func (s LaneStats) RTF() float64 {
 	}
 	return s.Busy.Seconds() / s.Audio.Seconds()
 }
+
+// lateAfter is the delay behind the deadline that a caller begins to notice.
+const lateAfter = 50 * time.Millisecond
 
 // job is one run of a network.
 type job struct {
@@ -121,7 +124,7 @@ func (l *lane) work() {
 		l.running--
 		l.backlog -= j.cost
 		l.stats.Jobs++
-		if start.After(j.deadline) {
+		if start.Sub(j.deadline) > lateAfter {
 			l.stats.Late++
 		}
 		l.stats.Wait += start.Sub(j.queued)

@@ -22,6 +22,7 @@ type rule struct {
 func newNormalizer(british bool) *normalizer {
 	n := &normalizer{british: british}
 	n.rules = []rule{
+		{regexp.MustCompile(`([\w)])[ \t]*\n\s*`), to("$1. ")},             // a line is a sentence
 		{regexp.MustCompile("[*_`#~|]{2,}|[*`~|]|(?m:^[#>]+ *)"), to(" ")}, // Markdown that a language model lets slip
 		{regexp.MustCompile(`[\w.+-]+@[\w-]+(?:\.[\w-]+)+`), func(g []string) string { return spellAddress(g[0]) }},
 		{regexp.MustCompile(`(?i)\b(?:https?://|www\.)[^\s,;!?]*[\w/]`), func(g []string) string { return spellAddress(trimScheme(g[0])) }},
@@ -112,7 +113,7 @@ func plainCharacters(text string) string {
 			b.WriteByte(' ')
 		}
 	}
-	return regexp.MustCompile(`([\w)])[ \t]*\n\s*`).ReplaceAllString(b.String(), "$1. ")
+	return b.String()
 }
 
 // shouting reports whether a text of several words is all capitals, which then spell nothing.
@@ -164,14 +165,12 @@ func capitals(word string) string {
 // pronounced reports whether capitals are read as a word.
 func pronounced(s string) bool {
 	switch s {
-	case "NASA", "NATO", "PIN", "SIM", "ZIP", "LASER", "RADAR", "SCUBA", "COVID", "GIF", "RAM", "ROM", "AM", "PM", "OK", "US", "NO", "YES", "THE", "AND", "NOT", "FAQ", "AIDS", "OPEC", "CEO":
-		switch s {
-		case "AM", "PM", "US", "CEO", "FAQ", "OK":
-			return false
-		}
+	case "PIN", "SIM", "ZIP", "GIF", "RAM", "ROM", "NO", "YES", "THE", "AND", "NOT":
 		return true
+	case "ASAP", "HVAC":
+		return false
 	}
-	// Without a vowel nobody can pronounce it; with one, four letters and more may be a word in capitals.
+	// Without a vowel nobody can pronounce it; with one, four letters and more are a word in capitals or read like one (NASA).
 	return len(s) >= 4 && strings.ContainsAny(s, "AEIOU") && !strings.ContainsAny(s, "QX")
 }
 
