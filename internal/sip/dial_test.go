@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -266,19 +265,32 @@ func TestDialAnswerCrossesCancel(t *testing.T) {
 func TestDialUnreachable(t *testing.T) {
 	t.Parallel()
 	ua := startUA(t, func(c *Config) { c.InviteTimeout = patience })
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := conn.LocalAddr().String()
-	_ = conn.Close()
+	const addr = "127.0.0.2:9" // where nobody listens; a port that was just free may be another test's by now
 	for _, transport := range []string{"udp", "tcp"} {
-		_, err = ua.Dial(within(t), DialRequest{To: "1", From: "2", Target: "sip:1@" + addr + ";transport=" + transport})
+		_, err := ua.Dial(within(t), DialRequest{To: "1", From: "2", Target: "sip:1@" + addr + ";transport=" + transport})
 		e := failure(t, dialed{nil, err})
 		if e.Status != talkstack.StatusFailed || e.Reason.Code != talkstack.EndDialFailed || !errors.Is(e, syscall.ECONNREFUSED) || !strings.Contains(e.Reason.Message, "refused") {
 			t.Errorf("%s: %s, %+v, %v", transport, e.Status, e.Reason, e.Err)
 		}
 	}
+}
+
+// A peer that vanished in the call does not hold up the end of it.
+func TestHangupUnreachable(t *testing.T) {
+	t.Parallel()
+	ua, p := startUA(t, nil), newPeer(t)
+	result := dial(t, ua, p, nil)
+	p.reply(p.request(sip.INVITE), 200, "OK", p.sdp("0", "sendrecv"))
+	p.request(sip.ACK)
+	d := wait(t, result, "answer")
+	if d.err != nil {
+		t.Fatal(d.err)
+	}
+	_ = p.conn.Close()
+	if err := d.leg.Hangup(within(t), endReason(talkstack.EndAgentHangup)); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("hangup: %v", err)
+	}
+	wait(t, d.leg.Done(), "end")
 }
 
 func TestDialNoReply(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 	maxStreams       = 512              // TCP connections that peers may hold open
 	streamWriteLimit = 5 * time.Second  // a peer that does not read must not hold up a transaction
 	resolveEvery     = time.Minute
+	resolveLimit     = 2 * time.Second // a slow name server must not hold up the start
 )
 
 // gate stands between the sockets and the SIP stack. Only messages that are whole and come from somebody who may call

@@ -2,7 +2,9 @@ package sip
 
 import (
 	"context"
+	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -160,8 +162,14 @@ func (ua *UserAgent) checkFlow(req *sip.Request, d *dialog) {
 	_, _ = conn.TryClose() // gives back the reference
 }
 
-// roundTrip sends a request that is not an INVITE and waits for its final response.
+// roundTrip sends a request that is not an INVITE and waits for its final response, or for the news that nobody listens.
 func (ua *UserAgent) roundTrip(ctx context.Context, req *sip.Request) (*sip.Response, error) {
+	var unreachable <-chan struct{}
+	if peer, err := netip.ParseAddrPort(req.MessageData.Destination()); err == nil && req.Transport() == "UDP" {
+		var release func()
+		unreachable, release = ua.gate.watch(peer)
+		defer release()
+	}
 	tx, err := ua.transactions.Request(ctx, req)
 	if err != nil {
 		return nil, err
@@ -175,6 +183,8 @@ func (ua *UserAgent) roundTrip(ctx context.Context, req *sip.Request) (*sip.Resp
 			}
 		case <-tx.Done():
 			return nil, tx.Err()
+		case <-unreachable:
+			return nil, syscall.ECONNREFUSED
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -135,7 +135,9 @@ func (ua *UserAgent) Start(ctx context.Context) error {
 		return talkstack.WrapError(talkstack.CodeUnavailable, fmt.Errorf("sip: listen on %s: %w", ua.config.Addr, err),
 			fmt.Sprintf("Cannot listen for SIP on %s: %v.", ua.config.Addr, err))
 	}
-	if err := ua.gate.resolve(ctx); err != nil {
+	looking, found := context.WithTimeout(ctx, resolveLimit)
+	defer found()
+	if err := ua.gate.resolve(looking); err != nil {
 		ua.log.Warn("sip trunk does not resolve", "trunk", ua.config.Trunk.Host, "error", err)
 	}
 	ua.local = udp.LocalAddr().(*net.UDPAddr).AddrPort()
