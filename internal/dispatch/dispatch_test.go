@@ -327,6 +327,12 @@ func onVirtualTime(t *testing.T, test func(t *testing.T, db *store.DB)) {
 	synctest.Test(t, func(t *testing.T) { test(t, storetest.OpenSQLite(t)) })
 }
 
+// pass lets virtual time pass, and everything happen that is due by then.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // virtual time
+	synctest.Wait()
+}
+
 // TestOrphanEnds: a call that is live in the store, and that nobody on the node works on, ends within a minute.
 func TestOrphanEnds(t *testing.T) {
 	onVirtualTime(t, func(t *testing.T, db *store.DB) {
@@ -334,8 +340,10 @@ func TestOrphanEnds(t *testing.T) {
 		a := storetest.NewAccount(t, db, 5)
 		node := talkstack.NewNodeID()
 		owned := map[talkstack.CallSID]bool{}
-		start(t, Config{DB: db, Node: node, Capacity: func() int { return 0 }, Dial: func(context.Context, talkstack.Call) {},
-			Owns: func(sid talkstack.CallSID) bool { return owned[sid] }})
+		start(t, Config{
+			DB: db, Node: node, Capacity: func() int { return 0 }, Dial: func(context.Context, talkstack.Call) {},
+			Owns: func(sid talkstack.CallSID) bool { return owned[sid] },
+		})
 		in := talkstack.Call{UserID: a.User.ID, ProjectID: a.Project.ID, AgentID: a.Agent.ID, Node: node, From: "+12065550123", To: a.Number.E164}
 		orphan, err := db.InsertInboundCall(ctx, in)
 		if err != nil {
@@ -351,13 +359,11 @@ func TestOrphanEnds(t *testing.T) {
 		if err != nil || len(claimed) != 1 {
 			t.Fatal(claimed, err)
 		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		if c := stored(t, db, orphan.SID); c.State != talkstack.StateLive {
 			t.Errorf("after 30 s the orphan is %s", c.State)
 		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		if c := stored(t, db, orphan.SID); c.State != talkstack.StateEnded || c.EndReason.Code != talkstack.EndInterrupted {
 			t.Errorf("after 60 s the orphan is %+v", c)
 		}
@@ -387,7 +393,7 @@ func TestTakenCallIsLetGo(t *testing.T) {
 		if r, err := db.Reap(t.Context(), talkstack.NewNodeID(), 0); err != nil || len(r.Ended) != 1 {
 			t.Fatal(r, err)
 		}
-		time.Sleep(2 * watchEvery)
+		pass(2 * watchEvery)
 		select {
 		case err := <-cause:
 			if !errors.Is(err, store.ErrNotHeld) {
@@ -406,7 +412,8 @@ func TestHangupWish(t *testing.T) {
 		placed := a.Place(t, db, 1)[0]
 		hungUp := make(chan struct{})
 		var once sync.Once
-		start(t, Config{DB: db,
+		start(t, Config{
+			DB: db,
 			Dial: func(ctx context.Context, c talkstack.Call) {
 				if err := errors.Join(db.MarkDialing(ctx, c), db.MarkAnswered(ctx, c, time.Now(), "")); err != nil {
 					t.Error(err)
@@ -426,8 +433,7 @@ func TestHangupWish(t *testing.T) {
 		if _, err := db.RequestHangup(t.Context(), a.User.ID, string(placed.SID)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * watchEvery)
-		synctest.Wait()
+		pass(2 * watchEvery)
 		if c := stored(t, db, placed.SID); c.Status != talkstack.StatusCompleted {
 			t.Errorf("call is %s 2 s after the wish", c.State)
 		}

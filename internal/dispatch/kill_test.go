@@ -31,7 +31,7 @@ type orders struct {
 func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		if err := runNode(text); err != nil {
-			slog.Error("node failed", "error", err)
+			_, _ = fmt.Fprintln(os.Stderr, "node failed:", err)
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -46,7 +46,7 @@ func runNode(text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, store.Config{URL: o.URL, Path: o.Path})
+	db, err := store.Open(ctx, store.Config{URL: o.URL, Path: o.Path, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,8 @@ func runNode(text string) error {
 		defer mu.Unlock()
 		lines -= n
 	}
-	d := New(Config{DB: db, Node: node,
+	d := New(Config{
+		DB: db, Node: node, Log: slog.New(slog.DiscardHandler),
 		Capacity: func() int {
 			mu.Lock()
 			defer mu.Unlock()

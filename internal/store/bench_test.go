@@ -13,6 +13,7 @@ const benchCalls = 100_000
 
 // benchOn runs a benchmark on both databases. PostgreSQL runs without fsync, as in tests; SQLite with synchronous=FULL.
 func benchOn(b *testing.B, run func(b *testing.B, db *store.DB)) {
+	b.Helper()
 	b.Run("SQLite", func(b *testing.B) { run(b, storetest.OpenSQLite(b)) })
 	b.Run("PostgreSQL", func(b *testing.B) { run(b, storetest.OpenPostgreSQL(b)) })
 }
@@ -45,6 +46,7 @@ func fill(b *testing.B, db *store.DB, accounts []storetest.Account, state talkst
 // BenchmarkHistory reads the first, and a deep, page of a project with 100,000 calls.
 func BenchmarkHistory(b *testing.B) {
 	benchOn(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
 		a := storetest.NewAccount(b, db, 50)
 		fill(b, db, []storetest.Account{a}, talkstack.StateEnded, talkstack.StatusCompleted)
 		for name, page := range map[string]int{"first": 0, "deep": benchCalls/20 - 10} {
@@ -64,6 +66,7 @@ func BenchmarkHistory(b *testing.B) {
 // BenchmarkClaim claims 50 calls of 10 projects with 100,000 queued ones, and gives them back outside the measurement.
 func BenchmarkClaim(b *testing.B) {
 	benchOn(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
 		var accounts []storetest.Account
 		for range 10 {
 			accounts = append(accounts, storetest.NewAccount(b, db, 50))
@@ -90,6 +93,7 @@ func BenchmarkClaim(b *testing.B) {
 // BenchmarkIdleClaim is what a node with nothing to do asks once a second.
 func BenchmarkIdleClaim(b *testing.B) {
 	benchOn(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
 		storetest.NewAccount(b, db, 50)
 		node := talkstack.NewNodeID()
 		for b.Loop() {
@@ -103,6 +107,7 @@ func BenchmarkIdleClaim(b *testing.B) {
 // BenchmarkCall takes one call from its placing to its end: place, claim, dialing, ringing, answered, one turn, end.
 func BenchmarkCall(b *testing.B) {
 	benchOn(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
 		ctx := b.Context()
 		a := storetest.NewAccount(b, db, 50)
 		node := talkstack.NewNodeID()
@@ -132,6 +137,7 @@ func BenchmarkCall(b *testing.B) {
 // BenchmarkAPIKey is what each authenticated request asks first.
 func BenchmarkAPIKey(b *testing.B) {
 	benchOn(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
 		a := storetest.NewAccount(b, db, 50)
 		if err := db.SetAPIKey(b.Context(), a.User.ID, "digest"); err != nil {
 			b.Fatal(err)

@@ -16,7 +16,8 @@ func (db *DB) Prepare(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return stmt.Close()
+	defer stmt.Close()
+	return nil
 }
 
 // Exec runs a statement that no method has, written as queries are.
