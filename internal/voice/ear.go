@@ -81,7 +81,8 @@ func (e *ear) measure(f *media.Frame, at time.Duration, speech bool) {
 		for _, v := range samples {
 			top = max(top, int(v), -int(v))
 		}
-		e.floor += (top - e.floor) / 8
+		// It rises slowly, for the detector is late: the first frames of a word look like silence.
+		e.floor = min(top, e.floor+8+e.floor/8)
 	}
 	limit := max(quietestSpeech, 2*e.floor)
 	for i := len(samples) - 1; i >= 0; i-- {

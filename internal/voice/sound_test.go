@@ -85,13 +85,18 @@ func TestBeepDetector(t *testing.T) {
 }
 
 // hearAll gives an ear what pcm holds; a frame is speech when any sample of it is loud, and for hold frames after.
-func hearAll(e *ear, pcm []int16, hold int) (changes []segmentChange) {
+// The first `late` frames of speech are taken for silence.
+func hearAll(e *ear, pcm []int16, hold, late int) (changes []segmentChange) {
 	held := 0
 	for at := time.Duration(0); len(pcm) >= 160; at += media.FrameDuration {
 		f := media.NewFrame(testRate)
 		copy(f.Samples(), pcm)
 		pcm = pcm[160:]
 		speech := slices.ContainsFunc(f.Samples(), func(v int16) bool { return v > 1000 })
+		if speech && late > 0 {
+			late--
+			speech = false
+		}
 		if speech {
 			held = hold
 		} else if held > 0 {
@@ -110,20 +115,21 @@ func TestEarLocatesTheEndOfSpeech(t *testing.T) {
 	noise := sine(50, testRate*2, 90)
 	for _, c := range []struct {
 		hold int // frames for which the detector holds on
+		late int // frames by which it is late
 		tail []int16
 		line []int16
 	}{
-		{0, nil, nil},
-		{3, nil, nil},
-		{3, nil, noise}, // a hum is not speech
-		{4, sine(300, testRate*60/1000, 200), nil}, // a word may end very quietly
+		{0, 0, nil, nil},
+		{3, 3, nil, nil},
+		{3, 0, nil, noise}, // a hum is not speech
+		{4, 3, sine(300, testRate*60/1000, 200), nil}, // a word may end very quietly
 	} {
 		pcm := make([]int16, testRate*2)
 		copy(pcm, c.line)
 		speech := append(sine(400, testRate/2+77, 8000), c.tail...)
 		copy(pcm[1600:], speech)
 		e := ear{rate: testRate}
-		changes := hearAll(&e, pcm, c.hold)
+		changes := hearAll(&e, pcm, c.hold, c.late)
 		if !slices.Equal(changes, []segmentChange{segmentStarted, segmentEnded}) {
 			t.Fatalf("segments %v", changes)
 		}
@@ -131,7 +137,7 @@ func TestEarLocatesTheEndOfSpeech(t *testing.T) {
 		if d := (e.end - want).Abs(); d > time.Millisecond {
 			t.Errorf("holding %d frames, %d samples of tail: the end is %s off", c.hold, len(c.tail), d)
 		}
-		if e.start != 200*time.Millisecond {
+		if want := 200*time.Millisecond + time.Duration(c.late)*media.FrameDuration; e.start != want {
 			t.Errorf("the start is %s", e.start)
 		}
 	}
@@ -142,7 +148,7 @@ func TestEarIgnoresAClick(t *testing.T) {
 	pcm := make([]int16, testRate)
 	copy(pcm[1600:], sine(400, 160, 8000))
 	e := ear{rate: testRate}
-	if changes := hearAll(&e, pcm, 0); len(changes) > 0 {
+	if changes := hearAll(&e, pcm, 0, 0); len(changes) > 0 {
 		t.Errorf("segments %v", changes)
 	}
 }
