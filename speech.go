@@ -6,4 +6,5 @@ type SpeechRequest struct {
 	Voice Voice
 	Speed float64 // 1 is the voice's own; 0 means 1
 	Rate  int     // sample rate of the wanted audio, in Hz
+	Ahead bool    // nobody waits for it yet: everything else goes first
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"talkstack"
@@ -20,12 +21,14 @@ type prepared struct {
 	voice     talkstack.Voice
 	brain     brain.Brain
 	brainName string
+	ahead     sync.WaitGroup // speaks texts into the cache until cancel
 	cancel    context.CancelFunc
 }
 
 // discard ends the work done ahead, and the brain's.
 func (p *prepared) discard() {
 	p.cancel()
+	p.ahead.Wait()
 	if c, ok := p.brain.(io.Closer); ok {
 		_ = c.Close() // it only cancels
 	}
@@ -44,15 +47,30 @@ func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.L
 	}
 	ahead, cancel := context.WithCancel(ctx)
 	p.cancel = cancel
-	if p.script.greeting != "" {
-		go func() { // ends with the call at the latest
-			req := talkstack.SpeechRequest{Text: p.script.greeting, Voice: p.voice, Speed: agent.Settings.Speed, Rate: narrowband}
-			if err := s.cfg.Speech.Synthesizer.Warm(ahead, req); err != nil && ahead.Err() == nil {
-				log.Warn("greeting was not spoken ahead", "error", err)
-			}
-		}()
-	}
+	p.ahead.Go(func() { s.speakAhead(ahead, p, log) })
 	return p, nil
+}
+
+// speakAhead has what the agent will certainly or probably say spoken into the cache: its greeting now, and the fixed
+// sentences of its brain when nobody else needs the voice.
+func (s *Switchboard) speakAhead(ctx context.Context, p *prepared, log *slog.Logger) {
+	req := talkstack.SpeechRequest{Voice: p.voice, Speed: p.agent.Settings.Speed, Rate: narrowband}
+	sentences := []string{p.script.greeting}
+	if b, ok := p.brain.(interface{ Sentences() []string }); ok {
+		sentences = append(sentences, b.Sentences()...)
+	}
+	for i, text := range sentences {
+		if text == "" {
+			continue
+		}
+		req.Text, req.Ahead = text, i > 0
+		if err := s.cfg.Speech.Synthesizer.Warm(ctx, req); err != nil {
+			if ctx.Err() == nil {
+				log.Warn("a sentence was not spoken ahead", "error", err)
+			}
+			return
+		}
+	}
 }
 
 // narrowband is the frame rate of telephone legs, in Hz.

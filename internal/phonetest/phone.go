@@ -150,12 +150,11 @@ type Ringing struct {
 func (r *Ringing) To() string { return r.inv.To }
 
 // Ring tells the caller that the phone rings.
-func (r *Ringing) Ring() { r.inv.Ring() }
+func (r *Ringing) Ring() { _ = r.inv.Ring() } // it fails when the caller has given up: Answer will say so
 
 // Reject refuses the call with a SIP status.
 func (r *Ringing) Reject(code int, reason string) error {
-	r.inv.Reject(code, reason, 0)
-	return nil
+	return r.inv.Reject(code, reason, 0)
 }
 
 // Answer picks up. The line is hung up when the behaviour returns.

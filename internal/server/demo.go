@@ -36,7 +36,6 @@ const (
 	demoPrompt = `You are Heart, the friendly receptionist of the Talkstack demo clinic. You are talking to {{name}}.
 The clinic is open from Monday to Friday, nine in the morning to five in the afternoon. It is at 12 Main Street.
 You book appointments: ask for the day, the time and the name, and confirm them.`
-	demoGreeting = "Hello {{name}}, this is Heart of the Talkstack demo clinic. I can book an appointment for you."
 )
 
 // prepareDemo makes the demo account on an empty database, or reads the one that is there.
@@ -86,7 +85,7 @@ func (s *Server) createDemo(ctx context.Context, d *Demo) error {
 		return err
 	}
 	settings := talkstack.DefaultAgentSettings()
-	settings.Greeting = demoGreeting
+	settings.Greeting = flow.DemoGreeting
 	settings.Flow = flow.Demo()
 	agent := talkstack.Agent{
 		ID: d.AgentID, UserID: d.UserID, ProjectID: d.ProjectID, Name: "Heart", Prompt: demoPrompt,

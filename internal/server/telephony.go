@@ -30,7 +30,7 @@ type incoming struct{ invite *sip.Invite }
 func (i incoming) From() string   { return i.invite.From }
 func (i incoming) To() string     { return i.invite.To }
 func (i incoming) CallID() string { return i.invite.CallID }
-func (i incoming) Ring()          { i.invite.Ring() }
+func (i incoming) Ring()          { _ = i.invite.Ring() } // it fails when the caller has given up: Answer will say so
 
 func (i incoming) Answer(ctx context.Context) (call.Leg, error) {
 	leg, err := i.invite.Answer(ctx)
@@ -60,5 +60,5 @@ func (i incoming) Reject(r call.Refusal) {
 	if status == 503 {
 		after = r.RetryAfter
 	}
-	i.invite.Reject(status, reason, after)
+	_ = i.invite.Reject(status, reason, after) // it fails when the caller has given up: nothing to refuse then
 }

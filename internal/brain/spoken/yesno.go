@@ -50,6 +50,7 @@ func (u *Utterance) anywhere(phrases []string, answer string) (Value, bool) {
 		end := i + len(strings.Fields(p))
 		switch {
 		case !ok, p == "know" && !u.alone(i), p == "no" && u.is(end, "one"):
+		case p == "please" && len(u.content()) > 0: // "a check-up, please" agrees to nothing
 		case u.is(end, "know", "mind", "care", "understand", "remember"): // "I don't mind" is neither
 		default:
 			return u.value(answer, i, end), true
