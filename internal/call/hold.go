@@ -59,6 +59,7 @@ func (s *Switchboard) speakAhead(ctx context.Context, p *prepared, log *slog.Log
 	if b, ok := p.brain.(interface{ Sentences() []string }); ok {
 		sentences = append(sentences, b.Sentences()...)
 	}
+	sentences = append(sentences, voice.FixedSentences()...)
 	for i, text := range sentences {
 		if text == "" {
 			continue
@@ -97,6 +98,7 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 		Settings: p.agent.Settings, Greeting: p.script.greeting, Message: p.script.voicemail, Voice: p.voice, Rate: leg.Rate(),
 		Brain: p.brain, Transcriber: s.cfg.Speech.NewTranscriber(leg.Rate()), Synthesizer: s.cfg.Speech.Synthesizer,
 		Detector: s.cfg.Speech.NewDetector(leg.Rate()), Direction: c.Direction, Log: log,
+		Limits: limits(p.agent.Settings.Flow),
 		OnTurn: func(t talkstack.Turn) {
 			s.cfg.OnTurn(t)
 			book.add("turn", func(ctx context.Context) error { return s.cfg.DB.AddTurn(ctx, c.SID, t) })
@@ -104,6 +106,21 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 	})}
 	ending := live.Run(ctx)
 	s.finish(book, c, store.Outcome{Ending: ending, Slots: p.brain.Slots()}, log)
+}
+
+// limits are the conversation's, with room for the slowest request that a flow may make: the caller is told first what
+// the flow says before it, so the wait is the flow's own choice.
+func limits(flow *talkstack.Flow) voice.Limits {
+	l := voice.DefaultLimits()
+	if flow == nil {
+		return l
+	}
+	for _, n := range flow.Nodes {
+		if n.Request != nil {
+			l.Words = max(l.Words, n.Request.Timeout.Duration()+2*time.Second)
+		}
+	}
+	return l
 }
 
 // finish stores the end of a call after everything that happened before it, and waits until it is stored.

@@ -173,28 +173,38 @@ func patient() []answer {
 	}
 }
 
-// converse answers questions until the other side hangs up.
+// converse answers questions until the other side hangs up. Like a polite person it hears the other side out: what it
+// was about to say is forgotten when the other side goes on.
 func converse(ctx context.Context, line *Line, answers []answer) error {
-	for range 40 { // a conversation that has not ended by then goes in circles
+	for range 60 { // a conversation that has not ended by then goes in circles
 		u, err := line.Listen(ctx)
-		if errors.Is(err, ErrGone) {
-			return nil
-		}
 		if err != nil {
-			return err
+			return goneIsFine(err)
 		}
 		say, known := reply(answers, u.Text)
 		if known && say == "" { // a goodbye: the agent hangs up
 			continue
 		}
-		if err := line.Say(ctx, say); err != nil {
-			if errors.Is(err, ErrGone) {
-				return nil
-			}
-			return err
+		pcm, err := line.Voice(ctx, say)
+		if err != nil {
+			return goneIsFine(err)
+		}
+		if line.Talking() {
+			continue
+		}
+		line.noteOwn(say)
+		if err := line.Play(ctx, pcm); err != nil {
+			return goneIsFine(err)
 		}
 	}
 	return errors.New("the conversation goes in circles")
+}
+
+func goneIsFine(err error) error {
+	if errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
 }
 
 func reply(answers []answer, heard string) (say string, known bool) {

@@ -3,9 +3,11 @@ package phonetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"talkstack"
@@ -45,6 +47,9 @@ type Line struct {
 	voiced chan struct{}  // the other side has begun to speak (a hint, never blocks)
 	gone   chan struct{}  // closed when the pump has ended
 
+	talking atomic.Bool // the other side speaks
+	lines   *repertoire
+
 	hangup sync.Once
 	mu     sync.Mutex
 	said   []Utterance
@@ -61,9 +66,10 @@ type Utterance struct {
 	End   time.Duration
 }
 
-func newLine(leg Leg, speech Speech, log *slog.Logger) *Line {
+func newLine(leg Leg, speech Speech, lines *repertoire, log *slog.Logger) *Line {
 	l := &Line{
-		leg: leg, speech: speech, log: log, rate: leg.Rate(),
+		lines: lines,
+		leg:   leg, speech: speech, log: log, rate: leg.Rate(),
 		say: make(chan []int16), spoken: make(chan struct{}, 1), heard: make(chan Utterance, 64),
 		voiced: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
@@ -77,14 +83,21 @@ func (l *Line) Say(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	start := l.now()
-	err = l.Play(ctx, pcm)
-	l.note(Utterance{Mine: true, Text: text, Start: start, End: l.now()})
-	return err
+	l.noteOwn(text)
+	return l.Play(ctx, pcm)
 }
 
-// Voice makes the sound of text without playing it.
+// noteOwn writes down what the phone is about to say.
+func (l *Line) noteOwn(text string) {
+	now := l.now()
+	l.note(Utterance{Mine: true, Text: text, Start: now, End: now})
+}
+
+// Voice makes the sound of text without playing it. The phone keeps what it has said once.
 func (l *Line) Voice(ctx context.Context, text string) ([]int16, error) {
+	if pcm, ok := l.lines.get(text, l.rate); ok {
+		return pcm, nil
+	}
 	var pcm []int16
 	for part, err := range l.speech.Speak(ctx, talkstack.SpeechRequest{Text: text, Voice: l.speech.Voice, Speed: 1, Rate: l.rate}) {
 		if err != nil {
@@ -92,8 +105,12 @@ func (l *Line) Voice(ctx context.Context, text string) ([]int16, error) {
 		}
 		pcm = append(pcm, part...)
 	}
+	l.lines.put(text, l.rate, pcm)
 	return pcm, nil
 }
+
+// Talking reports whether the other side speaks now, or has said something that was not listened to.
+func (l *Line) Talking() bool { return l.talking.Load() || len(l.heard) > 0 }
 
 // Play plays audio at the line's rate and returns when its last sample has left.
 func (l *Line) Play(ctx context.Context, pcm []int16) error {
@@ -291,6 +308,7 @@ func (e *ear) hear(f *media.Frame) {
 	switch {
 	case speech && !e.talking:
 		e.talking, e.start, e.last, e.flushed, e.text = true, e.at, e.at, false, ""
+		e.line.talking.Store(true)
 		select {
 		case e.line.voiced <- struct{}{}:
 		default:
@@ -340,5 +358,34 @@ func (e *ear) finish(text string) {
 	select {
 	case e.line.heard <- u:
 	default: // nobody has listened for 64 utterances
+	}
+	e.line.talking.Store(false)
+}
+
+// repertoire keeps the sound of what a phone has said once.
+type repertoire struct {
+	mu    sync.Mutex
+	lines map[string][]int16
+}
+
+func newRepertoire() *repertoire { return &repertoire{lines: map[string][]int16{}} }
+
+func repertoireKey(text string, rate int) string { return fmt.Sprintf("%d %s", rate, text) }
+
+func (r *repertoire) get(text string, rate int) ([]int16, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pcm, ok := r.lines[repertoireKey(text, rate)]
+	return pcm, ok
+}
+
+// maxRepertoire bounds a phone that a person types at for days.
+const maxRepertoire = 200
+
+func (r *repertoire) put(text string, rate int, pcm []int16) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.lines) < maxRepertoire {
+		r.lines[repertoireKey(text, rate)] = pcm
 	}
 }

@@ -59,6 +59,7 @@ type Behaviour func(ctx context.Context, ring *Ringing) error
 type Phone struct {
 	cfg    Config
 	ua     *sip.UserAgent
+	lines  *repertoire
 	mu     sync.Mutex
 	behave map[string]Behaviour
 	other  Behaviour
@@ -73,7 +74,7 @@ type Received struct {
 
 // New makes a phone that declines every number until On gives it a behaviour.
 func New(cfg Config) *Phone {
-	return &Phone{cfg: cfg, behave: map[string]Behaviour{}, other: Decline}
+	return &Phone{cfg: cfg, lines: newRepertoire(), behave: map[string]Behaviour{}, other: Decline}
 }
 
 // On sets what the phone does when number is called; the empty number stands for all others.
@@ -136,7 +137,7 @@ func (p *Phone) Dial(ctx context.Context, target, from string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLine(leg, p.cfg.Speech, p.cfg.Log), nil
+	return newLine(leg, p.cfg.Speech, p.lines, p.cfg.Log), nil
 }
 
 // Ringing is a call that the phone has not answered yet.
@@ -163,6 +164,6 @@ func (r *Ringing) Answer(ctx context.Context) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.line = newLine(leg, r.phone.cfg.Speech, r.phone.cfg.Log)
+	r.line = newLine(leg, r.phone.cfg.Speech, r.phone.lines, r.phone.cfg.Log)
 	return r.line, nil
 }

@@ -203,6 +203,10 @@ func (s *Server) startCalls(ctx context.Context) error {
 		Owns: s.board.Owns, Hangup: s.board.Hangup, Log: s.log,
 	})
 	wake = s.dispatcher.Wake
+	// An incoming call is only stored for a node that lives, and may come before the dispatcher's first heartbeat.
+	if err := s.db.Heartbeat(ctx, s.node); err != nil {
+		return err
+	}
 	if err := s.phones.Start(ctx); err != nil {
 		return err
 	}
