@@ -179,8 +179,12 @@ func writeError(ctx huma.Context, status int, message string, errs ...error) hum
 		f = domain(errs[0])
 	}
 	setHeaders(ctx, f)
-	if f.status >= http.StatusInternalServerError {
-		logger(ctx.Context()).Error("request failed", "operation", ctx.Operation().OperationID, "error", f.cause)
+	switch log := logger(ctx.Context()).With("operation", ctx.Operation().OperationID, logAttrs(f.cause)); {
+	case f.status < http.StatusInternalServerError:
+	case ctx.Context().Err() != nil:
+		log.Debug("request given up by its client")
+	default:
+		log.Error("request failed")
 	}
 	if shape, ok := ctx.Operation().Metadata[shapeKey].(errorShape); ok {
 		return shape(f)

@@ -104,6 +104,31 @@ func TestAnswersCarrySecurityHeaders(t *testing.T) {
 	}
 }
 
+func TestEveryClientGetsJSON(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, store.SQLite)
+	for _, accept := range []string{"", "*/*", "text/html", "application/xml;q=0.9", "nonsense"} {
+		r := s.Do(t, request{Method: "GET", Path: "/healthz", Header: map[string]string{"Accept": accept}})
+		if r.Status != http.StatusOK || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("Accept %q: %d %s", accept, r.Status, r.Header.Get("Content-Type"))
+		}
+	}
+}
+
+func TestRequestThatIsGivenUpIsNoFault(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, store.SQLite)
+	a := s.Account(t, "john@host.example")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, "GET", "/project", nil)
+	r.Header.Set("X-Api-Key", a.Key)
+	s.API.ServeHTTP(httptest.NewRecorder(), r)
+	if log := s.Log.String(); strings.Contains(log, "level=ERROR") || !strings.Contains(log, "request given up by its client") {
+		t.Errorf("the log says: %s", log)
+	}
+}
+
 func TestHostMustBeOne(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, store.SQLite)

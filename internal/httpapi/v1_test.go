@@ -114,6 +114,7 @@ func TestV1AgentRefusesBadSettings(t *testing.T) {
 			{"a fraction of a millisecond", object{"silence_limit_ms": 6000.5}, []string{"silence_limit_ms"}},
 			{"an unknown choice", object{"first_speaker": "nobody"}, []string{"first_speaker"}},
 			{"two at once", object{"speed": 9, "name": ""}, []string{"name", "speed"}},
+			{"a blank prompt", object{"prompt": " \n"}, []string{"prompt"}},
 			{"null for a name", object{"name": nil}, []string{"name"}},
 			{"a rule between fields", object{"endpointing": object{"complete_ms": 2000}}, []string{"endpointing.limit_ms"}},
 			{"a message that is missing", object{"voicemail": object{"action": "message"}}, []string{"voicemail.message"}},

@@ -224,6 +224,11 @@ func (a *API) checkAgent(current v1Agent, next *v1Agent) error {
 	if next.Version != current.Version {
 		return talkstack.Errorf(talkstack.CodeConflict, "The agent has changed: it is at version %d. Fetch it, and apply your change to that.", current.Version)
 	}
+	for _, f := range []struct{ name, value string }{{"name", next.Name}, {"prompt", next.Prompt}} {
+		if strings.TrimSpace(f.value) == "" {
+			return invalid(f.name, "must not be empty")
+		}
+	}
 	if v := text(next.VoiceID); v != text(current.VoiceID) && v != "" {
 		if _, ok := findVoice(a.Voices.Voices(), v); !ok {
 			return invalid("voice_id", "is not a known voice: see GET /voices")

@@ -96,6 +96,14 @@ func validatorOf(t testing.TB, document []byte) validator.Validator {
 	if len(errs) > 0 {
 		t.Fatalf("the OpenAPI document is malformed: %v", errs)
 	}
+	if ok, errs := v.ValidateDocument(); !ok {
+		for _, e := range errs {
+			t.Errorf("the document is not OpenAPI 3.1: %s: %s", e.Message, e.Reason)
+			for _, f := range e.SchemaValidationErrors {
+				t.Errorf("    %s: %s", f.FieldPath, f.Reason)
+			}
+		}
+	}
 	stored, _ := validators.LoadOrStore(string(document), v)
 	return stored.(validator.Validator) //nolint:forcetypeassert // stored above
 }
