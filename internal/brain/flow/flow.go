@@ -39,7 +39,10 @@ type Brain struct {
 	running *exchange // the request under way; nil: none
 }
 
-var _ brain.Brain = (*Brain)(nil)
+var (
+	_ brain.Brain     = (*Brain)(nil)
+	_ brain.Retractor = (*reply)(nil)
+)
 
 // New makes a brain for a flow whose Check found nothing. One that did not pass is followed as far as it goes.
 func New(cfg Config) *Brain {
@@ -162,6 +165,7 @@ func (b *Brain) Reply(ctx context.Context, in brain.Input) brain.Reply {
 type reply struct {
 	brain     *Brain
 	state     *state // to be the brain's after Commit
+	before    *state // the brain's until then
 	cancelled <-chan struct{}
 	committed chan struct{}
 	closed    chan struct{}
@@ -238,10 +242,20 @@ func (r *reply) wait(ch <-chan struct{}) bool {
 func (r *reply) Commit() {
 	r.commit.Do(func() {
 		r.brain.mu.Lock()
-		r.brain.state = r.state
+		r.before, r.brain.state = r.brain.state, r.state
 		r.brain.mu.Unlock()
 		close(r.committed)
 	})
+}
+
+// Retract goes back to before the reply: the caller went on before anything of it was heard. A reply whose request has
+// left is not taken back.
+func (r *reply) Retract() {
+	r.brain.mu.Lock()
+	defer r.brain.mu.Unlock()
+	if r.before != nil && r.brain.state == r.state && r.brain.running == nil {
+		r.brain.state = r.before
+	}
 }
 
 func (r *reply) Close() { r.closing.Do(func() { close(r.closed) }) }

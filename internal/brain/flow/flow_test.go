@@ -321,3 +321,26 @@ func FuzzFlow(f *testing.F) {
 		}
 	})
 }
+
+// A caller who goes on before the next question was heard is asked the same again, with all of what was said.
+func TestRetractedReplyLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	b := flow.New(flow.Config{Flow: flow.Demo(), Now: func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }})
+	say := func(text string) brain.Reply {
+		r := b.Reply(t.Context(), brain.Input{Kind: brain.Utterance, Text: text})
+		r.Commit()
+		return r
+	}
+	start := b.Reply(t.Context(), brain.Input{Kind: brain.Greeting})
+	start.Commit()
+	early := say("Thursday.")
+	early.(brain.Retractor).Retract()
+	early.Close()
+	if got := b.Slots(); len(got) != 0 {
+		t.Fatalf("slots after a retracted answer: %v, want none", got)
+	}
+	say("Thursday. No, Friday.").Close()
+	if got := b.Slots()["date"]; got != "2026-11-27" {
+		t.Errorf("date is %q, want 2026-11-27", got)
+	}
+}
