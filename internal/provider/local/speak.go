@@ -47,6 +47,7 @@ type speech struct {
 	pieces  []piece
 	clauses int
 	begin   time.Time
+	ahead   bool
 	made    atomic.Int64 // time.Duration of audio made so far
 }
 
@@ -62,7 +63,7 @@ func (e *Engine) newSpeech(ctx context.Context, req talkstack.SpeechRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	s := &speech{engine: e, voice: voice, speed: req.Speed, rate: req.Rate, begin: time.Now()}
+	s := &speech{engine: e, voice: voice, speed: req.Speed, rate: req.Rate, begin: time.Now(), ahead: req.Ahead}
 	if s.speed == 0 {
 		s.speed = 1
 	}
@@ -141,6 +142,9 @@ func (s *speech) start(ctx context.Context, i int) *utterance {
 	if i > 0 && s.made.Load() == 0 { // queued behind the first, which is not made yet: it will last about as long as its text
 		u.job.deadline = s.begin.Add(time.Duration(len(s.pieces[0].say)) * 60 * time.Millisecond)
 	}
+	if s.ahead { // after all that somebody waits for, and no reason to refuse calls
+		u.job.deadline, u.job.cost = u.job.deadline.Add(aheadSlack), 0
+	}
 	u.job.run = func(ctx context.Context) time.Duration {
 		u.pcm, u.hz, u.err = s.make(ctx, u.say)
 		if u.err != nil {
@@ -153,6 +157,9 @@ func (s *speech) start(ctx context.Context, i int) *utterance {
 	s.engine.speaking.submit(u.job)
 	return u
 }
+
+// aheadSlack is how much later than other speech what nobody waits for is due.
+const aheadSlack = time.Minute
 
 // make runs the synthesis of one piece.
 func (s *speech) make(ctx context.Context, say string) ([]float32, int, error) {
