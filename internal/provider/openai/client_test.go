@@ -204,6 +204,7 @@ func TestCancelStopsTheEndpoint(t *testing.T) {
 		close(stopped)
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var last error
 	for d, err := range c.Stream(ctx, hello()) {
 		if d.Text == "Good" {
