@@ -35,7 +35,10 @@ func untilSignalled(parent context.Context, c *console, cfg config.Config) (cont
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		select {
-		case <-signals:
+		case _, signalled := <-signals:
+			if !signalled {
+				return
+			}
 		case <-ctx.Done():
 			return
 		}

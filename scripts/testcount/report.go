@@ -107,7 +107,9 @@ func (r *report) takePackage(e event, p *packageRun) {
 		p.output.WriteString(e.Output)
 	case "pass", "fail", "skip":
 		p.finish(r)
-		if e.Action == "fail" {
+		if e.Action != "fail" {
+			fmt.Fprint(r.out, ownWords(p.output.String()))
+		} else {
 			fmt.Fprint(r.out, p.output.String())
 			if p.failures == 0 { // it did not build, or broke outside of a test
 				r.failed++
@@ -155,13 +157,14 @@ func (p *packageRun) test(name string) *testRun {
 	return t
 }
 
-// parent is the test that a subtest belongs to, nil when it is none.
+// parent is the test that a subtest belongs to, nil when it is none. A subtest's own name may hold slashes ("11/26").
 func (p *packageRun) parent(name string) *testRun {
-	i := strings.LastIndexByte(name, '/')
-	if i < 0 {
-		return nil
+	for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name[:i], '/') {
+		if t := p.tests[name[:i]]; t != nil {
+			return t
+		}
 	}
-	return p.test(name[:i])
+	return nil
 }
 
 // show prints what failed, what was skipped, and what took long.
@@ -175,6 +178,17 @@ func (r *report) show(e event, t *testRun) {
 		fmt.Fprintf(r.out, "--- PASS: %s (%.1fs)\n", e.Test, e.Elapsed)
 	}
 	t.output.Reset()
+}
+
+// ownWords is what a package that passed says of itself, such as how many peers it was tested against.
+func ownWords(output string) string {
+	var b strings.Builder
+	for line := range strings.Lines(output) {
+		if text := strings.TrimSpace(line); text != "" && text != "PASS" && !strings.HasPrefix(text, "-test.shuffle") && !strings.HasPrefix(text, "testing: warning") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // withoutMarks drops the lines that only say that a test began.

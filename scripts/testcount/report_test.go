@@ -94,3 +94,20 @@ func count(t *testing.T, stream string) (closing, all string) {
 	lines := strings.Split(strings.TrimSpace(all), "\n")
 	return lines[len(lines)-1], all
 }
+
+func TestReportOfNamesWithSlashesAndOfWhatAPackageSays(t *testing.T) {
+	t.Parallel()
+	const stream = `{"Action":"run","Package":"p","Test":"TestDate"}
+{"Action":"run","Package":"p","Test":"TestDate/11/26"}
+{"Action":"pass","Package":"p","Test":"TestDate/11/26"}
+{"Action":"pass","Package":"p","Test":"TestDate"}
+{"Action":"output","Package":"p","Output":"PASS\n"}
+{"Action":"output","Package":"p","Output":"peers: sipp 26 ran\n"}
+{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}
+{"Action":"pass","Package":"p"}
+`
+	got, out := count(t, stream)
+	if got != "1 passed, 0 failed, 0 skipped" || !strings.Contains(out, "peers: sipp 26 ran") || strings.Contains(out, "PASS\n") {
+		t.Errorf("counted %q, showed\n%s", got, out)
+	}
+}
