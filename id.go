@@ -8,12 +8,18 @@ import (
 
 // Typed identifiers. All but CallSID are UUIDs; users treat every one as an opaque string.
 type (
-	UserID    string
+	// UserID names a user.
+	UserID string
+	// ProjectID names a project.
 	ProjectID string
-	AgentID   string
-	NumberID  string
-	CallSID   string // "CA" and 32 hex digits, made by us when the call is accepted
-	NodeID    string // one running process
+	// AgentID names an agent.
+	AgentID string
+	// NumberID names a telephone number that is ours to assign.
+	NumberID string
+	// CallSID names a call: "CA" and 32 hex digits, made by us when the call is accepted.
+	CallSID string
+	// NodeID names one running process.
+	NodeID string
 )
 
 // NewUserID makes a random id.

@@ -90,7 +90,7 @@ func (t *Trunk) parseUser(s string) error {
 }
 
 func (t *Trunk) parseHost(s string) error {
-	host, port := s, ""
+	var host, port string
 	switch {
 	case strings.HasPrefix(s, "["):
 		end := strings.IndexByte(s, ']')

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,7 +39,7 @@ func parts(t *testing.T, raw string) (mail.Header, map[string]string) {
 	r := multipart.NewReader(m.Body, params["boundary"])
 	for {
 		p, err := r.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return m.Header, texts
 		}
 		if err != nil {

@@ -139,7 +139,7 @@ func TestAnInterruptedInstallIsCleanedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left []string
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
 		if !d.IsDir() {
 			left = append(left, d.Name())
 		}

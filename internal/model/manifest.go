@@ -63,7 +63,7 @@ func readManifest(dir string) (*manifest, error) {
 	}
 	var m manifest
 	if json.Unmarshal(b, &m) != nil || m.Recipes != fresh.Recipes || m.Platform != fresh.Platform || m.VNNI != fresh.VNNI {
-		return fresh, nil // of another program or machine: everything is made anew
+		return fresh, nil //nolint:nilerr // broken, or of another program or machine: everything is made anew
 	}
 	return &m, nil
 }

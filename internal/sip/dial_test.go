@@ -112,7 +112,9 @@ func TestDialSaysWhoCalls(t *testing.T) {
 		t.Errorf("Call-ID %s", got)
 	}
 	p.reply(req, 486, "Busy Here", "")
-	failure(t, wait(t, result, "result"))
+	if e := failure(t, wait(t, result, "result")); e.Status != talkstack.StatusBusy {
+		t.Errorf("result: %+v", e)
+	}
 }
 
 func TestDialManyProvisionals(t *testing.T) {

@@ -138,7 +138,7 @@ func (ua *UserAgent) request(ctx context.Context, d *dialog, creds Credentials, 
 			return res, nil
 		}
 		if auth.challenged(req, res) != nil {
-			return res, nil
+			return res, nil //nolint:nilerr // what cannot be answered is the peer's final word
 		}
 	}
 }

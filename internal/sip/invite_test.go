@@ -360,7 +360,9 @@ func TestStopClearsCalls(t *testing.T) {
 	if err := wait(t, causes, "end of the ringing call"); !errors.Is(err, errStopped) {
 		t.Errorf("ringing call: %v", err)
 	}
-	failure(t, wait(t, outgoing, "end of the dialled call"))
+	if e := failure(t, wait(t, outgoing, "end of the dialled call")); e.Reason.Party != talkstack.PartyPlatform || !errors.Is(e, errStopped) {
+		t.Errorf("dialled call: %+v", e)
+	}
 	if _, err := ua.Dial(within(t), DialRequest{To: "1", From: "2", Target: "sip:1@127.0.0.1"}); err == nil {
 		t.Error("a stopped user agent dials")
 	}

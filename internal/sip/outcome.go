@@ -10,11 +10,10 @@ import (
 
 // Errors that tell why something did not happen.
 var (
-	errStopped  = errors.New("sip: the user agent is stopped")
-	errCanceled = errors.New("sip: the caller gave up")
+	errStopped = errors.New("sip: the user agent is stopped")
 
 	// ErrCanceled is the cause of a handler's ended context, and the error of Answer, when the caller gave up first.
-	ErrCanceled error = errCanceled
+	ErrCanceled = errors.New("sip: the caller gave up")
 	// ErrNoCodec means that the other party speaks none of our codecs. It has been told so (488).
 	ErrNoCodec = errors.New("sip: no common codec")
 	// ErrOver means that the call has ended.

@@ -173,7 +173,7 @@ func containsAny(s string, parts ...string) bool {
 }
 
 // answered acts on the verdict that a machine has answered.
-func (c *Conversation) answered(ctx context.Context) {
+func (c *Conversation) answered() {
 	c.emit(EventAnswerDetected, string(c.answer.verdict))
 	c.stopSpeech()
 	if c.cfg.Settings.Voicemail.Action != talkstack.VoicemailMessage || c.message() == "" {

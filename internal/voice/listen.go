@@ -41,7 +41,7 @@ func (c *Conversation) hear(ctx context.Context, h Heard) {
 	change := c.ear.hear(&c.frame, h.At, speech)
 	c.watchAgent(ctx)
 	if c.closing == nil && c.answer.listen(&c.frame, c.now) {
-		c.answered(ctx)
+		c.answered()
 	}
 	switch change {
 	case segmentStarted:
@@ -121,7 +121,7 @@ func (c *Conversation) recognised(ctx context.Context, t talkstack.Transcript) {
 	if t.Text != "" {
 		c.emit(EventTranscript, t.Text)
 		if c.answer.recognised(t.Text, u.start) {
-			c.answered(ctx)
+			c.answered()
 			return
 		}
 	}

@@ -222,7 +222,10 @@ func TestCacheLearnsWhatIsSaidAgain(t *testing.T) {
 		}
 	}
 	for range 2 { // a listener who leaves in the middle leaves nothing behind
-		for range c.Speak(t.Context(), talkstack.SpeechRequest{Text: "Another sentence.", Rate: testRate}) {
+		for _, err := range c.Speak(t.Context(), talkstack.SpeechRequest{Text: "Another sentence.", Rate: testRate}) {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 	}

@@ -28,7 +28,7 @@ type clockReading struct {
 // clock reads a time of day. Hours without a half of the day are those of business: 7 to 11 in the morning, noon, 1 to 6
 // in the afternoon. Strict: not from a lone number without "at". prev is the time that was read back, which "in the
 // evening" alone corrects.
-func (r Reader) clock(u *Utterance, prev string, strict bool) (Value, string) {
+func (r Reader) clock(u *Utterance, prev string, strict bool) Value {
 	rest := u.copy()
 	if d := r.dateParts(rest, true); !d.empty() { // the six of "the twenty sixth" is no hour
 		rest.Take(Value{words: d.words})
@@ -49,10 +49,10 @@ func (r Reader) clock(u *Utterance, prev string, strict bool) (Value, string) {
 		if half != anyHalf && prev != "" && !strict {
 			var h, m int
 			if _, err := fmt.Sscanf(prev, "%d:%d", &h, &m); err == nil {
-				return Value{Text: clockText(inHalf(h%12, half), m), words: words}, ""
+				return Value{Text: clockText(inHalf(h%12, half), m), words: words}
 			}
 		}
-		return Value{}, ""
+		return Value{}
 	}
 	if len(words) > 0 && slices.Contains(best.words, words[0]) {
 		half = anyHalf
@@ -67,7 +67,7 @@ func (r Reader) clock(u *Utterance, prev string, strict bool) (Value, string) {
 	}
 	best.words = append(best.words, words...)
 	slices.Sort(best.words)
-	return Value{Text: clockText(h, best.minute), words: slices.Compact(best.words)}, ""
+	return Value{Text: clockText(h, best.minute), words: slices.Compact(best.words)}
 }
 
 // restore gives back the words that say the half of the day: a date takes them too ("tonight", "this afternoon").
@@ -191,7 +191,7 @@ func (u *Utterance) figures(i int, strict bool) (clockReading, int) {
 
 // pastHour reads "half past three", "half three", "quarter to four", "ten past three", "five minutes to four".
 func (u *Utterance) pastHour(i int, _ bool) (clockReading, int) {
-	minute, at := 0, i
+	var minute, at int
 	switch {
 	case u.is(i, "half") && !u.is(i+1, "an", "a"):
 		at, minute = i+1, 30

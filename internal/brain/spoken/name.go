@@ -13,10 +13,31 @@ const maxNameWords = 5
 // introductions are what people say before their name.
 func introductions() [][]string {
 	return [][]string{
-		{"my", "name", "is"}, {"my", "names"}, {"the", "name", "is"}, {"the", "names"}, {"name", "is"}, {"names"},
-		{"my", "full", "name", "is"}, {"you", "are", "speaking", "with"}, {"youre", "speaking", "with"},
-		{"you", "can", "call", "me"}, {"they", "call", "me"}, {"call", "me"}, {"put", "it", "under"}, {"its", "under"},
-		{"this", "is"}, {"here", "is"}, {"it", "is"}, {"its"}, {"it", "s"}, {"i", "am"}, {"im"}, {"thats"}, {"that", "is"}, {"under"}, {"speaking", "with"},
+		{"my", "name", "is"},
+		{"my", "names"},
+		{"the", "name", "is"},
+		{"the", "names"},
+		{"name", "is"},
+		{"names"},
+		{"my", "full", "name", "is"},
+		{"you", "are", "speaking", "with"},
+		{"youre", "speaking", "with"},
+		{"you", "can", "call", "me"},
+		{"they", "call", "me"},
+		{"call", "me"},
+		{"put", "it", "under"},
+		{"its", "under"},
+		{"this", "is"},
+		{"here", "is"},
+		{"it", "is"},
+		{"its"},
+		{"it", "s"},
+		{"i", "am"},
+		{"im"},
+		{"thats"},
+		{"that", "is"},
+		{"under"},
+		{"speaking", "with"},
 	}
 }
 
@@ -24,20 +45,20 @@ func introductions() [][]string {
 const sureIntroductions = 13
 
 // name reads a name. Strict: only one that is introduced as one.
-func (r Reader) name(u *Utterance, strict bool) (Value, string) {
+func (r Reader) name(u *Utterance, strict bool) Value {
 	from, sure := u.introduction()
 	if strict && !sure {
-		return Value{}, ""
+		return Value{}
 	}
 	words := u.nameWords(from)
 	if len(words) == 0 || len(words) > 2*maxNameWords+20 {
-		return Value{}, ""
+		return Value{}
 	}
 	text := u.nameText(words)
 	if text == "" {
-		return Value{}, ""
+		return Value{}
 	}
-	return Value{Text: text, words: words}, ""
+	return Value{Text: text, words: words}
 }
 
 // introduction finds where the name begins: after the introduction furthest to the right, else at the first word
@@ -83,7 +104,7 @@ func (u *Utterance) inSpelling(i int) bool {
 		return u.letter(i-1) || u.letter(i+1) || u.is(i-1, "double") || u.is(i+1, "as", "like", "for", "double")
 	}
 	return (u.is(i, "double") && u.letter(i+1)) || (u.is(i, "as", "like", "for") && u.letter(i-1)) ||
-		(u.is(i, "in") && u.is(i-1, "as") && u.letter(i-2)) || u.is(i, "capital") || (u.is(i, "spelled", "spelt"))
+		(u.is(i, "in") && u.is(i-1, "as") && u.letter(i-2)) || u.is(i, "capital") || u.is(i, "spelled", "spelt")
 }
 
 // letter reports whether word i is a single letter.

@@ -95,7 +95,7 @@ func (u *Utterance) cardinal(i int) (n, next int, ok bool) {
 				scale = 1_000_000
 			}
 			total, cur, open, written = total+cur*scale, 0, true, false
-		} else if w == "and" && got && open && !written && (u.is(i-1, "hundred", "thousand", "million")) && u.isNumber(i+1) {
+		} else if w == "and" && got && open && !written && u.is(i-1, "hundred", "thousand", "million") && u.isNumber(i+1) {
 			continue
 		} else {
 			break

@@ -89,13 +89,13 @@ func (r Reader) read(u *Utterance, s *talkstack.FlowSlot, prev string, strict bo
 	case talkstack.SlotDate:
 		v, trouble = r.date(u, strict)
 	case talkstack.SlotTime:
-		v, trouble = r.clock(u, prev, strict)
+		v = r.clock(u, prev, strict)
 	case talkstack.SlotPhone:
 		v, trouble = r.phone(u, strict)
 	case talkstack.SlotDigits:
 		v, trouble = r.digits(u, s, strict)
 	case talkstack.SlotName:
-		v, trouble = r.name(u, strict)
+		v = r.name(u, strict)
 	case talkstack.SlotChoice:
 		v, trouble = r.choice(u, s, strict)
 	case talkstack.SlotYesNo, talkstack.SlotText: // never said in passing

@@ -221,9 +221,25 @@ func filler(w string) bool {
 // markers are the words after which a caller says the right thing.
 func markers() [][]string {
 	return [][]string{
-		{"i", "mean"}, {"i", "meant"}, {"make", "it"}, {"make", "that"}, {"no", "wait"}, {"no", "sorry"}, {"or", "rather"},
-		{"change", "it", "to"}, {"change", "that", "to"}, {"i", "said"},
-		{"no"}, {"sorry"}, {"actually"}, {"rather"}, {"wait"}, {"correction"}, {"nope"}, {"instead"}, {"know"},
+		{"i", "mean"},
+		{"i", "meant"},
+		{"make", "it"},
+		{"make", "that"},
+		{"no", "wait"},
+		{"no", "sorry"},
+		{"or", "rather"},
+		{"change", "it", "to"},
+		{"change", "that", "to"},
+		{"i", "said"},
+		{"no"},
+		{"sorry"},
+		{"actually"},
+		{"rather"},
+		{"wait"},
+		{"correction"},
+		{"nope"},
+		{"instead"},
+		{"know"},
 	}
 }
 

@@ -40,16 +40,16 @@ type eventDecoder struct {
 }
 
 // packet takes one event packet. The payload's first four bytes are: event, end bit and volume, duration.
-func (d *eventDecoder) packet(payload []byte, sequence uint16, timestamp uint32, marker bool, now int64) bool {
+func (d *eventDecoder) packet(payload []byte, sequence uint16, timestamp uint32, marker bool, now int64) {
 	if len(payload) < eventSize {
-		return false
+		return
 	}
 	code, end, length := payload[0], payload[1]&endBit != 0, int64(binary.BigEndian.Uint16(payload[2:]))
 	if int(code) >= len(keys) {
-		return true // flash, fax tones and the like are not digits
+		return // flash, fax tones and the like are not digits
 	}
 	if d.seen && now-d.heard < 2*clockRate && int16(sequence-d.sequence) <= 0 { //nolint:gosec // modulo 2^16
-		return true // overtaken or repeated
+		return // overtaken or repeated
 	}
 	if !d.continues(code, end, length, timestamp, marker, now) {
 		d.release()
@@ -58,7 +58,7 @@ func (d *eventDecoder) packet(payload []byte, sequence uint16, timestamp uint32,
 	d.sequence, d.heard = sequence, now
 	if !d.active {
 		d.start = timestamp
-		return true // a second or third end packet
+		return // a second or third end packet
 	}
 	if timestamp != d.start && d.length > maxDuration/2 { // the next segment; else the timestamp moves, and the length is of all
 		d.before += d.length
@@ -69,7 +69,6 @@ func (d *eventDecoder) packet(payload []byte, sequence uint16, timestamp uint32,
 	if end || d.before+d.length > maxHeld {
 		d.release()
 	}
-	return true
 }
 
 // continues reports whether a packet is of the last key rather than of a new press.

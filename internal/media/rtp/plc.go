@@ -35,9 +35,6 @@ type concealer struct {
 // silent reports whether concealment has faded to nothing.
 func (c *concealer) silent() bool { return c.gap >= fadeEnd }
 
-// reset forgets the audio of a stream that has ended.
-func (c *concealer) reset() { *c = concealer{} }
-
 // good takes real audio, and blends its start with the replica when it ends a gap.
 func (c *concealer) good(pcm []int16) {
 	if c.gap > 0 {

@@ -186,9 +186,15 @@ func TestAKeyInTheMiddleOfAudio(t *testing.T) {
 		marker      bool
 		timestamp   uint32
 	}{
-		{0, true, 0}, {0, false, 160},
-		{101, true, 320}, {101, false, 320}, {101, false, 320}, {101, false, 320}, {101, false, 320},
-		{0, true, 1120}, {0, true, 2880},
+		{0, true, 0},
+		{0, false, 160},
+		{101, true, 320},
+		{101, false, 320},
+		{101, false, 320},
+		{101, false, 320},
+		{101, false, 320},
+		{0, true, 1120},
+		{0, true, 2880},
 	} {
 		p := got[i]
 		if p.payloadType != want.payloadType || p.marker != want.marker || p.timestamp != want.timestamp || p.sequence != uint16(i) {

@@ -226,7 +226,10 @@ func TestLeavingTheLoopStopsTheEndpoint(t *testing.T) {
 		<-r.Context().Done()
 		close(stopped)
 	})
-	for range c.Stream(t.Context(), hello()) {
+	for _, err := range c.Stream(t.Context(), hello()) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	<-stopped
