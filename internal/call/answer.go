@@ -62,9 +62,7 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 		return
 	}
 	log = log.With("call_id", c.SID, "agent_id", c.AgentID)
-	storeCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
-	defer stop()
-	book := newLedger(storeCtx, log)
+	book := newLedger(ctx, log)
 
 	prepared, err := s.prepare(ctx, c, log)
 	if err != nil {

@@ -413,3 +413,25 @@ func TestPlaceChecksWhatItIsGiven(t *testing.T) {
 		}
 	}
 }
+
+// TestALongCallIsStoredToItsEnd: a call may last for longer than its last writes may take.
+func TestALongCallIsStoredToItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := setUp(t, func(s *talkstack.AgentSettings) {
+			s.SilenceLimit, s.MaxDuration, s.Recording = 600_000, 900_000, false
+			s.IdlePrompts = []talkstack.IdlePrompt{{After: 590_000, Text: "Are you still there?"}}
+		})
+		f.brain.stays = true
+		c := f.claimed(t)
+		f.dial = func(context.Context, call.Dialing) (call.Leg, error) { return newLeg(), nil }
+		f.Dial(t.Context(), c)
+		got := f.stored(t, c.SID)
+		wantEnding(t, got, talkstack.StatusCompleted, talkstack.EndMaxDuration)
+		turns, err := f.db.Turns(t.Context(), f.user, string(c.SID))
+		must(t, err)
+		if n := len(turns); n != 3 || turns[n-1].Start < 14*time.Minute {
+			t.Errorf("turns %+v, want the greeting, the prompt and the goodbye after 14 minutes", turns)
+		}
+	})
+}

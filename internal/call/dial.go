@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"talkstack"
 	"talkstack/internal/store"
 )
-
-// storeLimit is how long the end of a call is tried to be stored before it is left to the reaper.
-const storeLimit = 10 * time.Minute
 
 // Dial makes one attempt at a claimed call, holds the conversation, and stores how it ended. It returns when the
 // call is over. The attempt is committed as dialling before the INVITE leaves; if that cannot be stored, or the
@@ -21,13 +17,10 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 	log := s.cfg.Log.With("call_id", c.SID, "agent_id", c.AgentID)
 	ctx, leave := s.enter(ctx, c.SID)
 	defer leave()
-	storeCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
-	defer stop()
-
 	prepared, err := s.prepare(ctx, c, log)
 	if err != nil {
 		log.Error("call could not be prepared", "error", err)
-		s.failUndialed(storeCtx, c, err, log)
+		s.failUndialed(ctx, c, err, log)
 		return
 	}
 	defer prepared.discard()
@@ -38,7 +31,7 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 		return
 	}
 	log.Info("dialling", "to", talkstack.MaskNumber(c.To), "attempt", c.Attempt)
-	book := newLedger(storeCtx, log)
+	book := newLedger(ctx, log)
 	leg, err := s.cfg.Dial(ctx, Dialing{
 		CallID: c.CarrierSID, From: c.From, To: c.To,
 		RingTimeout: prepared.agent.Settings.RingTimeout.Duration(),

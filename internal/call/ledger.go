@@ -10,11 +10,14 @@ import (
 )
 
 // ledger stores what happens in a live call, in order, away from the call's own goroutines: a database that is
-// slow or away delays nobody's speech. What cannot be stored is tried again until it can or the ledger's context ends.
+// slow or away delays nobody's speech. What cannot be stored is tried again for as long as the call lasts, and for
+// storeLimit after it.
 type ledger struct {
-	ctx  context.Context //nolint:containedctx // bounds the retries of one call's writes
-	log  *slog.Logger
-	wg   sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // bounds the retries of one call's writes
+	cancel context.CancelFunc
+	log    *slog.Logger
+	wg     sync.WaitGroup
+
 	mu   sync.Mutex
 	wake chan struct{}
 	todo []entry
@@ -32,8 +35,14 @@ const (
 	retryLast  = 5 * time.Second
 )
 
+// storeLimit is how long the end of a call is tried to be stored before it is left to the reaper.
+const storeLimit = 10 * time.Minute
+
+// newLedger opens the ledger of a call. The end of ctx, that of the call, does not stop its writes: close does, and
+// must be called.
 func newLedger(ctx context.Context, log *slog.Logger) *ledger {
-	l := &ledger{ctx: ctx, log: log, wake: make(chan struct{}, 1)}
+	l := &ledger{log: log, wake: make(chan struct{}, 1)}
+	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.wg.Go(l.run)
 	return l
 }
@@ -48,6 +57,9 @@ func (l *ledger) add(what string, write func(ctx context.Context) error) {
 
 // close waits until all is written, or given up.
 func (l *ledger) close() {
+	limit := time.AfterFunc(storeLimit, l.cancel)
+	defer limit.Stop()
+	defer l.cancel()
 	l.mu.Lock()
 	l.done = true
 	l.mu.Unlock()
