@@ -435,3 +435,24 @@ func TestALongCallIsStoredToItsEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestACallGoesOnWithoutItsRecording: the folder of the recordings is gone, and the call does not notice.
+func TestACallGoesOnWithoutItsRecording(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := setUp(t, nil)
+		must(t, f.cfg.Recordings.Close())
+		c := f.claimed(t)
+		leg := newLeg()
+		f.dial = func(context.Context, call.Dialing) (call.Leg, error) { return leg, nil }
+		f.Dial(t.Context(), c)
+		got := f.stored(t, c.SID)
+		wantEnding(t, got, talkstack.StatusCompleted, talkstack.EndAgentHangup)
+		if leg.loudest < 4000 {
+			t.Errorf("the loudest sample at the other party was %d: the agent was not heard", leg.loudest)
+		}
+		if n := f.cfg.Recordings.Failures(); n != 1 || got.Recording != "" {
+			t.Errorf("%d failures were counted and the call has recording %q, want 1 and none", n, got.Recording)
+		}
+	})
+}

@@ -73,12 +73,21 @@ func (s *Store) Open(_ context.Context, key string) (io.ReadSeekCloser, int64, e
 	return f, info.Size(), nil
 }
 
-// Create begins a recording at the given sample rate.
+// Create begins a recording at the given sample rate. When it cannot, as on a full disk, that is counted as a failure
+// and no file is left behind.
 func (s *Store) Create(key string, rate int) (*Writer, error) {
 	if !validKey(key) {
 		return nil, fmt.Errorf("recording: bad key %q", key)
 	}
-	name := filepath.FromSlash(key)
+	w, err := s.create(filepath.FromSlash(key), rate)
+	if err != nil {
+		s.failed.Add(1)
+		return nil, err
+	}
+	return w, nil
+}
+
+func (s *Store) create(name string, rate int) (*Writer, error) {
 	if err := s.root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return nil, fmt.Errorf("recording: make folder: %w", err)
 	}
@@ -89,6 +98,7 @@ func (s *Store) Create(key string, rate int) (*Writer, error) {
 	w := newWriter(f, rate, s.log, &s.failed)
 	if err := w.writeHeader(0); err != nil {
 		_ = f.Close()
+		_ = s.root.Remove(name) // a file without a header is nothing
 		return nil, fmt.Errorf("recording: write header: %w", err)
 	}
 	w.wg.Go(w.drain)
