@@ -84,15 +84,14 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 	var rec *recording.Writer
 	if p.agent.Settings.Recording {
 		key = recording.Key(c.SID, answered)
-	}
-	// Its name is stored with the answer and before the first sample, so a recording is never without an owner.
-	book.add("answered", func(ctx context.Context) error { return s.cfg.DB.MarkAnswered(ctx, c, answered, key) })
-	if key != "" {
 		var err error
 		if rec, err = s.cfg.Recordings.Create(key, leg.Rate()); err != nil {
 			log.Error("call is not recorded", "error", err)
+			key = "" // nobody is shown a recording that is not there
 		}
 	}
+	// Its name is stored with the answer and before the first sample, so a recording is never without an owner.
+	book.add("answered", func(ctx context.Context) error { return s.cfg.DB.MarkAnswered(ctx, c, answered, key) })
 	log.Info("answered", "brain", p.brainName)
 	live := &Live{leg: leg, rec: rec, log: log, conv: voice.New(voice.Config{
 		Settings: p.agent.Settings, Greeting: p.script.greeting, Message: p.script.voicemail, Voice: p.voice, Rate: leg.Rate(),
