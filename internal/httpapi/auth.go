@@ -306,7 +306,7 @@ func signupShape(f failure) huma.StatusError {
 		status = signupCredentialsMissing
 	}
 	f.status = asBadRequest(f.status)
-	return &signupError{ErrorBody: *newError(f), SignupStatus: status}
+	return &signupError{TalkstackError: *newError(f), SignupStatus: status}
 }
 
 func verifyShape(f failure) huma.StatusError {
@@ -325,7 +325,7 @@ func verifyShape(f failure) huma.StatusError {
 		status = verifyResendInvite
 	}
 	f.status = asBadRequest(f.status)
-	return &verifyEmailError{ErrorBody: *newError(f), VerificationStatus: status}
+	return &verifyEmailError{TalkstackError: *newError(f), VerificationStatus: status}
 }
 
 func loginShape(f failure) huma.StatusError {
@@ -342,7 +342,7 @@ func loginShape(f failure) huma.StatusError {
 	case f.status < http.StatusInternalServerError && f.status != http.StatusTooManyRequests:
 		status = loginCredentialsMissing
 	}
-	return &loginError{ErrorBody: *newError(f), LoginStatus: status}
+	return &loginError{TalkstackError: *newError(f), LoginStatus: status}
 }
 
 func asBadRequest(status int) int {

@@ -49,7 +49,7 @@ func (a *API) docsRoutes(mux *chi.Mux, docs fs.FS) {
 		}
 	}
 	// not /docs/index.html: net/http redirects that name to the folder
-	mux.Get("/docs", func(w http.ResponseWriter, r *http.Request) {
+	mux.Get("/docs", func(w http.ResponseWriter, _ *http.Request) {
 		data, err := fs.ReadFile(docs, page)
 		if err != nil {
 			panic(err) // both pages are embedded

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -16,16 +15,18 @@ import (
 	"talkstack/internal/auth"
 )
 
-// ErrorBody is the error body of the Talkstack family (Q2).
-type ErrorBody struct {
+// TalkstackError is the error body of the Talkstack family (Q2).
+type TalkstackError struct {
 	status  int
 	Message string                 `json:"message" doc:"For people."`
 	Status  string                 `json:"status" enum:"error"`
 	Errors  []talkstack.FieldError `json:"errors,omitempty" nullable:"false" doc:"Each bad field, when fields are the reason."`
 }
 
-func (e *ErrorBody) Error() string  { return e.Message }
-func (e *ErrorBody) GetStatus() int { return e.status }
+func (e *TalkstackError) Error() string { return e.Message }
+
+// GetStatus is the HTTP status.
+func (e *TalkstackError) GetStatus() int { return e.status }
 
 // v1Error is the error body of /v1.
 type v1Error struct {
@@ -42,15 +43,15 @@ func (e *v1Error) GetStatus() int { return e.status }
 // Error bodies of the endpoints that add an enum (spec section 9).
 type (
 	signupError struct {
-		ErrorBody
+		TalkstackError
 		SignupStatus signupStatus `json:"signupStatus"`
 	}
 	verifyEmailError struct {
-		ErrorBody
+		TalkstackError
 		VerificationStatus verificationStatus `json:"verificationStatus"`
 	}
 	loginError struct {
-		ErrorBody
+		TalkstackError
 		LoginStatus loginStatus `json:"loginStatus"`
 	}
 )
@@ -69,8 +70,8 @@ type errorShape func(failure) huma.StatusError
 
 func talkstackShape(f failure) huma.StatusError { return newError(f) }
 
-func newError(f failure) *ErrorBody {
-	return &ErrorBody{status: f.status, Message: f.message, Status: "error", Errors: f.fields}
+func newError(f failure) *TalkstackError {
+	return &TalkstackError{status: f.status, Message: f.message, Status: "error", Errors: f.fields}
 }
 
 func v1Shape(f failure) huma.StatusError {
@@ -123,18 +124,18 @@ func codeOf(status int) talkstack.Code {
 	return talkstack.CodeInvalid
 }
 
-// withStatus gives an error another status than its code's, where the contract wants it (Q17).
-type withStatus struct {
+// statusError gives an error another status than its code's, where the contract wants it (Q17).
+type statusError struct {
 	error
 	status int
 }
 
-func (e *withStatus) Unwrap() error { return e.error }
+func (e *statusError) Unwrap() error { return e.error }
 
 // missingIs400 makes an unknown id a bad request.
 func missingIs400(err error) error {
 	if talkstack.ErrorCode(err) == talkstack.CodeNotFound {
-		return &withStatus{err, http.StatusBadRequest}
+		return &statusError{err, http.StatusBadRequest}
 	}
 	return err
 }
@@ -142,7 +143,7 @@ func missingIs400(err error) error {
 // conflictIs400 makes a clash with stored data a bad request: the Talkstack API knows no 409.
 func conflictIs400(err error) error {
 	if talkstack.ErrorCode(err) == talkstack.CodeConflict {
-		return &withStatus{err, http.StatusBadRequest}
+		return &statusError{err, http.StatusBadRequest}
 	}
 	return err
 }
@@ -179,7 +180,7 @@ func writeError(ctx huma.Context, status int, message string, errs ...error) hum
 		f = domain(errs[0])
 	}
 	setHeaders(ctx, f)
-	switch log := logger(ctx.Context()).With("operation", ctx.Operation().OperationID, logAttrs(f.cause)); {
+	switch log := logger(ctx.Context()).With("operation", ctx.Operation().OperationID, "error", f.cause); {
 	case f.status < http.StatusInternalServerError:
 	case ctx.Context().Err() != nil:
 		log.Debug("request given up by its client")
@@ -199,7 +200,7 @@ func domain(err error) failure {
 	if e, ok := errors.AsType[*talkstack.Error](err); ok {
 		f.fields = e.Fields
 	}
-	if e, ok := errors.AsType[*withStatus](err); ok {
+	if e, ok := errors.AsType[*statusError](err); ok {
 		f.status = e.status
 	}
 	return f
@@ -310,6 +311,3 @@ func rewriteFinding(message string) string {
 	}
 	return "must be " + strings.TrimPrefix(rest, "string to be ")
 }
-
-// logAttrs is what a log line says about an error.
-func logAttrs(err error) slog.Attr { return slog.Any("error", err) }

@@ -54,7 +54,7 @@ func (a *API) readiness(ctx context.Context, _ *struct{}) (*readinessResponse, e
 		r.Body.Parts = append(r.Body.Parts, partState{Name: c.Name, Ready: c.Err == nil})
 		if c.Err != nil {
 			r.Status, r.Body.Status = http.StatusServiceUnavailable, "not ready"
-			logger(ctx).Warn("part not ready", "part", c.Name, logAttrs(c.Err))
+			logger(ctx).Warn("part not ready", "part", c.Name, "error", c.Err)
 		}
 	}
 	return r, nil

@@ -48,17 +48,13 @@ type operation struct {
 	Lenient     bool              // the handler checks the body itself, to answer with the endpoint's own enum
 }
 
-// get, post and patch register an endpoint.
+// get and post register an endpoint.
 func get[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
 	register(a, http.MethodGet, path, op, h)
 }
 
 func post[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
 	register(a, http.MethodPost, path, op, h)
-}
-
-func patch[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
-	register(a, http.MethodPatch, path, op, h)
 }
 
 func register[I, O any](a *API, method, path string, op operation, h func(context.Context, *I) (*O, error)) {
@@ -78,7 +74,7 @@ func (a *API) describe(method, path string, op operation, input reflect.Type) hu
 		SkipValidateBody: op.Lenient,
 		Metadata:         map[string]any{accessKey: op.Access},
 	}
-	shape, family := errorShape(talkstackShape), reflect.TypeFor[ErrorBody]()
+	shape, family := errorShape(talkstackShape), reflect.TypeFor[TalkstackError]()
 	if v1 {
 		shape, family = v1Shape, reflect.TypeFor[v1Error]()
 	}

@@ -55,7 +55,7 @@ func (a *API) getRecording(ctx context.Context, in *recordingRequest) (*huma.Str
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer func() {
 			if err := file.Close(); err != nil {
-				logger(ctx).Warn("recording not closed", logAttrs(err))
+				logger(ctx).Warn("recording not closed", "error", err)
 			}
 		}()
 		r, w := humachi.Unwrap(hc)

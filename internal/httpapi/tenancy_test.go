@@ -51,7 +51,8 @@ func TestOtherPeoplesObjectsAreUnknown(t *testing.T) {
 			{"history", post("/call/get-call-history", object{"projectId": "none"}), post("/call/get-call-history", object{"projectId": john.project})},
 			{"/v1 agent", request{Method: "GET", Path: "/v1/agents/none"}, request{Method: "GET", Path: "/v1/agents/" + string(john.agent)}},
 			{
-				"/v1 agent, patched", request{Method: "PATCH", Path: "/v1/agents/none", Body: object{"name": "Eve's"}},
+				"/v1 agent, patched",
+				request{Method: "PATCH", Path: "/v1/agents/none", Body: object{"name": "Eve's"}},
 				request{Method: "PATCH", Path: "/v1/agents/" + string(john.agent), Body: object{"name": "Eve's"}},
 			},
 			{"/v1 call", request{Method: "GET", Path: "/v1/calls/none"}, request{Method: "GET", Path: "/v1/calls/" + sid}},

@@ -68,7 +68,9 @@ func BenchmarkStart(b *testing.B) {
 				n++
 				rss = residentKB(b, p.cmd.Process.Pid)
 				_ = p.cmd.Process.Kill()
-				<-p.done
+				if err := <-p.done; err == nil {
+					b.Error("the server had ended by itself")
+				}
 			}
 			b.ReportMetric(float64(took.Milliseconds())/float64(n), "ready-ms")
 			b.ReportMetric(float64(rss)/1024, "idle-MiB")

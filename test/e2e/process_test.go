@@ -166,7 +166,9 @@ func TestKill(t *testing.T) {
 			t.Fatalf("the server died by itself: %v", err)
 		}
 		p.signal(t, syscall.SIGKILL)
-		<-p.done
+		if err := <-p.done; err == nil {
+			t.Fatal("the server ended by itself before it was killed")
+		}
 		p = launch(t, bin, dataDir, trunk)
 	}
 	api, _ = p.client(t, dataDir)

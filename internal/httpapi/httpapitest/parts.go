@@ -91,7 +91,7 @@ func NewVoices() *Voices {
 func (v *Voices) Voices() []talkstack.Voice { return v.voice }
 
 // Preview is a WAV header and a little silence.
-func (v *Voices) Preview(_ context.Context, id string) ([]byte, error) {
+func (v *Voices) Preview(context.Context, string) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.made++

@@ -20,13 +20,13 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
-	"talkstack/internal/telemetry"
 
 	"talkstack"
 	"talkstack/internal/auth"
 	"talkstack/internal/httpapi"
 	"talkstack/internal/mail"
 	"talkstack/internal/store"
+	"talkstack/internal/telemetry"
 )
 
 // Server is an API over a real database, with the parts beside it replaced by small stand-ins.
@@ -132,7 +132,7 @@ type Response struct {
 func (s *Server) Do(t testing.TB, r Request) Response {
 	t.Helper()
 	w, res := s.send(t, r)
-	plain := httptest.NewRequest(r.Method, r.Path, nil)
+	plain := httptest.NewRequestWithContext(t.Context(), r.Method, r.Path, nil)
 	if ok, errs := s.check.ValidateHttpResponse(plain, w.Result()); !ok {
 		for _, e := range errs {
 			t.Errorf("%s %s: the answer %d is not what the document says: %s: %s\n%s", r.Method, r.Path, res.Status, e.Message, e.Reason, res.Body)

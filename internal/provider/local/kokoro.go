@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -119,15 +118,21 @@ func (k *kokoro) speak(ctx context.Context, phonemes, voice string, speed float6
 		return nil, nil
 	}
 	row := styleWidth * (count - 1)
-	tokens, err1 := onnx.NewInts(ids, 1, int64(len(ids)))
-	defer tokens.Close()
-	styles, err2 := onnx.NewFloats(style[row:row+styleWidth:row+styleWidth], 1, styleWidth)
-	defer styles.Close()
-	speeds, err3 := onnx.NewFloats([]float32{float32(speed)}, 1)
-	defer speeds.Close()
-	if err := errors.Join(err1, err2, err3); err != nil {
+	tokens, err := onnx.NewInts(ids, 1, int64(len(ids)))
+	if err != nil {
 		return nil, err
 	}
+	defer tokens.Close()
+	styles, err := onnx.NewFloats(style[row:row+styleWidth:row+styleWidth], 1, styleWidth)
+	if err != nil {
+		return nil, err
+	}
+	defer styles.Close()
+	speeds, err := onnx.NewFloats([]float32{float32(speed)}, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer speeds.Close()
 	out := []*onnx.Tensor{nil}
 	if err := k.session.Run(ctx, []*onnx.Tensor{tokens, styles, speeds}, out); err != nil {
 		return nil, err

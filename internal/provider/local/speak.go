@@ -40,15 +40,14 @@ func (e *Engine) Speak(ctx context.Context, req talkstack.SpeechRequest) iter.Se
 
 // speech is one Speak in progress.
 type speech struct {
-	engine  *Engine
-	voice   talkstack.Voice
-	speed   float64
-	rate    int
-	pieces  []piece
-	clauses int
-	begin   time.Time
-	ahead   bool
-	made    atomic.Int64 // time.Duration of audio made so far
+	engine *Engine
+	voice  talkstack.Voice
+	speed  float64
+	rate   int
+	pieces []piece
+	begin  time.Time
+	ahead  bool
+	made   atomic.Int64 // time.Duration of audio made so far
 }
 
 // piece is what one run of a network speaks.
