@@ -14,6 +14,9 @@ const (
 	// tailLimit is how far back from the detector's last frame of speech the true end is looked for: detectors
 	// hold on for a while after a word.
 	tailLimit = 160 * time.Millisecond
+	// releaseLimit is how long after the detector's last frame of speech a sound still belongs to the last word: the
+	// "t" of "right" is let go up to a fifth of a second after its vowel, and an "s" fades.
+	releaseLimit = 240 * time.Millisecond
 	// quietestSpeech is the lowest level that counts as sound when the end of speech is located.
 	quietestSpeech = 64
 )
@@ -24,8 +27,10 @@ type ear struct {
 
 	speaking bool          // a segment is open
 	start    time.Duration // of the segment
-	end      time.Duration // where speech last ended; while a segment is open, where it would end now
+	spoken   time.Duration // end of what the detector took for speech; a transcript that reaches it has all words
+	end      time.Duration // where speech last ended, its release included; while a segment is open, where it would end now
 	voiced   time.Duration // speech in the segment
+	last     time.Duration // end of the detector's last frame of speech in a segment
 
 	run   int           // frames of speech in a row
 	still int           // frames without speech in a row
@@ -48,6 +53,9 @@ func (e *ear) hear(f *media.Frame, at time.Duration, speech bool) segmentChange 
 	if !speech {
 		e.run = 0
 		e.still++
+		if e.last > 0 && e.loud > e.end && e.loud <= e.last+releaseLimit {
+			e.end = e.loud
+		}
 		if e.speaking && e.still == closeFrames {
 			e.speaking = false
 			return segmentEnded
@@ -66,7 +74,9 @@ func (e *ear) hear(f *media.Frame, at time.Duration, speech bool) segmentChange 
 		change = segmentStarted
 	}
 	e.voiced += media.FrameDuration
-	e.end = e.endOfSpeech(at + media.FrameDuration)
+	e.last = at + media.FrameDuration
+	e.spoken = e.endOfSpeech(e.last)
+	e.end = e.spoken
 	return change
 }
 

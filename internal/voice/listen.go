@@ -116,7 +116,7 @@ func (c *Conversation) recognised(ctx context.Context, t talkstack.Transcript) {
 	if t.Final {
 		c.asrFaults = 0
 		c.sayings.learn(t.Text)
-		u.final = u.covers(t, c.ear.end, c.ear.speaking)
+		u.final = u.covers(t, c.ear.spoken, c.ear.speaking)
 	}
 	if t.Text != "" {
 		c.emit(EventTranscript, t.Text)

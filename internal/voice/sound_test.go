@@ -143,6 +143,46 @@ func TestEarLocatesTheEndOfSpeech(t *testing.T) {
 	}
 }
 
+// A plosive at the end of a word is let go after a pause that looks like the end: "right", "that's it".
+func TestEarWaitsForTheReleaseOfTheLastSound(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		closure, release time.Duration
+		belongs          bool
+	}{
+		{60 * time.Millisecond, 50 * time.Millisecond, true},
+		{150 * time.Millisecond, 60 * time.Millisecond, true},
+		{400 * time.Millisecond, 60 * time.Millisecond, false}, // a noise of its own
+	} {
+		pcm := make([]int16, 2*testRate)
+		spoken := testRate / 2
+		copy(pcm[testRate/4:], sine(400, spoken, 8000))
+		from := testRate/4 + spoken + int(c.closure*testRate/time.Second)
+		release := sine(1900, int(c.release*testRate/time.Second), 1200)
+		e := ear{rate: testRate}
+		copy(pcm[from:], release)
+		hearWhere(&e, pcm, func(at int) bool { return at >= testRate/4 && at < testRate/4+spoken })
+		want := testRate/4 + spoken
+		if c.belongs {
+			want = from + len(release)
+		}
+		if d := (e.end - time.Duration(want)*time.Second/testRate).Abs(); d > time.Millisecond {
+			t.Errorf("closed for %s: the end is %s off", c.closure, d)
+		}
+	}
+}
+
+// hearWhere has e hear pcm with a detector that says speech for the frames that begin where speech does.
+func hearWhere(e *ear, pcm []int16, speech func(at int) bool) {
+	at := time.Duration(0)
+	for i := 0; i+testRate/50 <= len(pcm); i += testRate / 50 {
+		f := media.NewFrame(testRate)
+		copy(f.Samples(), pcm[i:])
+		e.hear(&f, at, speech(i))
+		at += media.FrameDuration
+	}
+}
+
 func TestEarIgnoresAClick(t *testing.T) {
 	t.Parallel()
 	pcm := make([]int16, testRate)
