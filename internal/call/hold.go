@@ -51,6 +51,17 @@ func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.L
 	return p, nil
 }
 
+// Rehearse has spoken into the cache what an agent says in every call, so that its first call finds it there.
+func (s *Switchboard) Rehearse(ctx context.Context, agent talkstack.Agent) error {
+	p := &prepared{agent: agent, script: fill(agent, nil), voice: s.cfg.Speech.Voice(agent.VoiceID)}
+	var err error
+	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, nil); err != nil {
+		return err
+	}
+	s.speakAhead(ctx, p, s.cfg.Log)
+	return nil
+}
+
 // speakAhead has what the agent will certainly or probably say spoken into the cache: its greeting now, and the fixed
 // sentences of its brain when nobody else needs the voice.
 func (s *Switchboard) speakAhead(ctx context.Context, p *prepared, log *slog.Logger) {

@@ -109,11 +109,16 @@ func HangUpMidSentence(ctx context.Context, r *Ringing) error {
 
 // Machine is an answering machine: its text, a beep, and the silence in which it records.
 func Machine(ctx context.Context, r *Ringing) error {
+	const announcement = "Hello. You have reached the voicemail of Anna Smith. I am not available right now. Please leave a message after the tone."
+	r.Ring()
+	if err := r.Rehearse(ctx, announcement); err != nil {
+		return err
+	}
 	line, err := pickUp(ctx, r)
 	if err != nil {
 		return err
 	}
-	if err := line.Say(ctx, "Hello. You have reached the voicemail of Anna Smith. I am not available right now. Please leave a message after the tone."); err != nil {
+	if err := line.Say(ctx, announcement); err != nil {
 		return err
 	}
 	if err := line.Play(ctx, Beep(line.Rate())); err != nil {

@@ -95,17 +95,21 @@ func (l *Line) noteOwn(text string) {
 
 // Voice makes the sound of text without playing it. The phone keeps what it has said once.
 func (l *Line) Voice(ctx context.Context, text string) ([]int16, error) {
-	if pcm, ok := l.lines.get(text, l.rate); ok {
+	return l.speech.voice(ctx, l.lines, text, l.rate)
+}
+
+func (s *Speech) voice(ctx context.Context, lines *repertoire, text string, rate int) ([]int16, error) {
+	if pcm, ok := lines.get(text, rate); ok {
 		return pcm, nil
 	}
 	var pcm []int16
-	for part, err := range l.speech.Speak(ctx, talkstack.SpeechRequest{Text: text, Voice: l.speech.Voice, Speed: 1, Rate: l.rate}) {
+	for part, err := range s.Speak(ctx, talkstack.SpeechRequest{Text: text, Voice: s.Voice, Speed: 1, Rate: rate}) {
 		if err != nil {
 			return nil, err
 		}
 		pcm = append(pcm, part...)
 	}
-	l.lines.put(text, l.rate, pcm)
+	lines.put(text, rate, pcm)
 	return pcm, nil
 }
 

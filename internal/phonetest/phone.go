@@ -158,6 +158,15 @@ func (r *Ringing) Reject(code int, reason string) error {
 	return r.inv.Reject(code, reason, 0)
 }
 
+// Rehearse makes the sound of a text before the phone is answered, as a machine has recorded its own.
+func (r *Ringing) Rehearse(ctx context.Context, text string) error {
+	_, err := r.phone.cfg.Speech.voice(ctx, r.phone.lines, text, lineRate)
+	return err
+}
+
+// lineRate is the sample rate of SIP lines, in Hz.
+const lineRate = 8000
+
 // Answer picks up. The line is hung up when the behaviour returns.
 func (r *Ringing) Answer(ctx context.Context) (*Line, error) {
 	leg, err := r.inv.Answer(ctx)

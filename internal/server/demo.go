@@ -68,6 +68,30 @@ func (s *Server) prepareDemo(ctx context.Context) error {
 		}
 	}
 	s.demo = d
+	return s.rehearseDemo(ctx)
+}
+
+// rehearseDemo speaks the demo agent's sentences ahead while nobody waits: a newcomer's first call is as quick as any.
+func (s *Server) rehearseDemo(ctx context.Context) error {
+	agent, err := s.db.Agent(ctx, s.demo.UserID, s.demo.AgentID)
+	if talkstack.ErrorCode(err) == talkstack.CodeNotFound {
+		return nil // its owner has deleted it
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.board.Rehearse(ctx, agent); err != nil {
+			s.log.Warn("the demo agent was not rehearsed", "error", err)
+		}
+	}()
+	s.onStop(func(context.Context) {
+		cancel()
+		<-done
+	})
 	return nil
 }
 
