@@ -141,6 +141,7 @@ type Call struct {
 	MissingVariables []string          // placeholders of the prompt without a value
 	Slots            map[string]string // what a flow filled
 	Cost             float64           // US dollars
+	Latency          LatencySummary    // of an ended call; one that runs has its turns alone
 	Recording        string            // key in the recording store; empty: none
 	Node             NodeID
 	Attempt          int
@@ -157,9 +158,9 @@ func (c *Call) Duration(now time.Time) time.Duration {
 		return 0
 	}
 	if c.EndedAt.IsZero() {
-		return now.Sub(c.AnsweredAt)
+		return max(0, now.Sub(c.AnsweredAt))
 	}
-	return c.EndedAt.Sub(c.AnsweredAt)
+	return max(0, c.EndedAt.Sub(c.AnsweredAt)) // whoever ended it may have another clock
 }
 
 // Counterpart is the number of the agent's other party.

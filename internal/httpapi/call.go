@@ -238,10 +238,11 @@ func textVariable(c talkstack.Call, name string) *string {
 	return &s
 }
 
-// latencyOf sums up a call's turns. A call that was never answered has none, so they are not looked for.
+// latencyOf is what is stored with an ended call, and the sum of its turns while it runs. A call that was never
+// answered has none, so they are not looked for.
 func (a *API) latencyOf(ctx context.Context, c talkstack.Call) (talkstack.LatencySummary, error) {
-	if c.AnsweredAt.IsZero() {
-		return talkstack.LatencySummary{}, nil
+	if c.AnsweredAt.IsZero() || !c.EndedAt.IsZero() {
+		return c.Latency, nil
 	}
 	turns, err := a.DB.TurnsBySID(ctx, c.SID)
 	if err != nil {

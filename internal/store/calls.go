@@ -75,7 +75,7 @@ func (db *DB) insertCall(ctx context.Context, q *query.Queries, c *talkstack.Cal
 	if c.MissingVariables == nil {
 		c.MissingVariables = []string{}
 	}
-	c.Slots = map[string]string{}
+	c.Slots, c.Latency = map[string]string{}, talkstack.LatencySummary{}
 	variables, err := encode("dynamicVariables", c.DynamicVariables)
 	if err != nil {
 		return err
@@ -180,6 +180,7 @@ func callOf(r query.Call, err error) (talkstack.Call, error) {
 		Status: r.Status, State: r.State, Cost: r.Cost, Recording: r.Recording, Node: r.Node, Attempt: int(r.Attempt),
 		NotBefore: r.NotBefore.UTC(), CreatedAt: r.CreatedAt.UTC(), DialedAt: timeOrZero(r.DialedAt),
 		AnsweredAt: timeOrZero(r.AnsweredAt), EndedAt: timeOrZero(r.EndedAt),
+		Latency: talkstack.LatencySummary{P50: micros(r.LatencyP50US), P95: micros(r.LatencyP95US), Turns: int(r.LatencyTurns)},
 	}
 	if r.EndCode != "" {
 		c.EndReason = &talkstack.EndReason{Party: r.EndParty, Code: r.EndCode, Message: r.EndMessage}

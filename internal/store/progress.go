@@ -194,19 +194,51 @@ func (db *DB) finish(ctx context.Context, q *query.Queries, c *talkstack.Call, o
 	if o.EndedAt.IsZero() {
 		o.EndedAt = db.now()
 	}
+	latency, _, err := summary(ctx, q, c.SID)
+	if err != nil {
+		return err
+	}
 	reason := o.Ending.Reason
 	return q.FinishCall(ctx, query.FinishCallParams{
 		SID: c.SID, Status: o.Ending.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: cleanText(reason.Message),
 		Slots: slots, MissingVariables: missing, Cost: o.Cost, EndedAt: timeOrNull(o.EndedAt),
+		LatencyP50US: latency.P50.Microseconds(), LatencyP95US: latency.P95.Microseconds(), LatencyTurns: int64(latency.Turns),
 	})
 }
 
-// end ends a call from outside, without an outcome: it was cancelled, or its process died.
+// end ends a call from outside, without an outcome: it was cancelled, or its process died. Nobody was on the phone while
+// the process was dead, so a call that was answered ends with the last that is known to have been said in it.
 func (db *DB) end(ctx context.Context, q *query.Queries, c *talkstack.Call, reason talkstack.EndReason) error {
+	latency, said, err := summary(ctx, q, c.SID)
+	if err != nil {
+		return err
+	}
 	c.State, c.Status, c.EndReason, c.EndedAt = talkstack.StateEnded, talkstack.StatusFailed, &reason, db.now()
+	if last := c.AnsweredAt.Add(said); !c.AnsweredAt.IsZero() && last.Before(c.EndedAt) {
+		c.EndedAt = last
+	}
+	c.Latency = latency
 	return q.EndCall(ctx, query.EndCallParams{
-		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message, Now: &c.EndedAt,
+		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message, EndedAt: &c.EndedAt,
+		LatencyP50US: latency.P50.Microseconds(), LatencyP95US: latency.P95.Microseconds(), LatencyTurns: int64(latency.Turns),
 	})
+}
+
+// summary is a call's latency, and when its last turn was over, from the call's answer.
+func summary(ctx context.Context, q *query.Queries, sid talkstack.CallSID) (talkstack.LatencySummary, time.Duration, error) {
+	rows, err := q.TurnTimes(ctx, sid)
+	if err != nil {
+		return talkstack.LatencySummary{}, 0, err
+	}
+	var said time.Duration
+	turns := make([]talkstack.Turn, len(rows))
+	for i, r := range rows {
+		said = max(said, micros(r.EndUS))
+		if turns[i].Latency, err = latencyOf(r.Latency); err != nil {
+			return talkstack.LatencySummary{}, 0, err
+		}
+	}
+	return talkstack.SummarizeLatency(turns), said, nil
 }
 
 // RequestHangup asks for the end of one of the user's calls and returns it. A queued call ends at once, as failed: it was

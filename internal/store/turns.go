@@ -89,17 +89,23 @@ func turnOf(r query.Turn) (talkstack.Turn, error) {
 	for _, w := range words {
 		t.Words = append(t.Words, talkstack.Word{Text: w.Text, Start: micros(w.Start), End: micros(w.End)})
 	}
-	if r.Latency != nil {
-		var l latencyRow
-		if err := decode("latency", *r.Latency, &l); err != nil {
-			return talkstack.Turn{}, err
-		}
-		t.Latency = &talkstack.TurnLatency{
-			Endpointing: micros(l.Endpointing), ASRFinal: micros(l.ASRFinal), LLMFirstToken: micros(l.LLMFirstToken),
-			TTSFirstByte: micros(l.TTSFirstByte), Playout: micros(l.Playout), Total: micros(l.Total),
-		}
+	var err error
+	t.Latency, err = latencyOf(r.Latency)
+	return t, err
+}
+
+func latencyOf(column *string) (*talkstack.TurnLatency, error) {
+	if column == nil {
+		return nil, nil //nolint:nilnil // not every turn answers somebody
 	}
-	return t, nil
+	var l latencyRow
+	if err := decode("latency", *column, &l); err != nil {
+		return nil, err
+	}
+	return &talkstack.TurnLatency{
+		Endpointing: micros(l.Endpointing), ASRFinal: micros(l.ASRFinal), LLMFirstToken: micros(l.LLMFirstToken),
+		TTSFirstByte: micros(l.TTSFirstByte), Playout: micros(l.Playout), Total: micros(l.Total),
+	}, nil
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

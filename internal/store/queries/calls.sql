@@ -1,11 +1,12 @@
 -- name: InsertCall :exec
 INSERT INTO calls (
   sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state,
-  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt,
+  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording,
+  latency_p50_us, latency_p95_us, latency_turns, node, attempt,
   not_before, created_at, answered_at
 ) VALUES (
   @sid, @carrier_sid, @user_id, @project_id, @agent_id, @agent_version, @direction, @from_number, @to_number, @status, @state,
-  '', '', '', @dynamic_variables, @missing_variables, '{}', 0, '', @node, @attempt,
+  '', '', '', @dynamic_variables, @missing_variables, '{}', 0, '', 0, 0, 0, @node, @attempt,
   @not_before, @created_at, @answered_at
 );
 
@@ -66,11 +67,13 @@ WHERE sid = @sid AND node = @node AND attempt = @attempt AND state IN ('dialing'
 
 -- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
-  slots = @slots, missing_variables = @missing_variables, cost = @cost, ended_at = @ended_at
+  slots = @slots, missing_variables = @missing_variables, cost = @cost, ended_at = @ended_at,
+  latency_p50_us = @latency_p50_us, latency_p95_us = @latency_p95_us, latency_turns = @latency_turns
 WHERE sid = @sid;
 
 -- name: EndCall :exec
-UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message, ended_at = @now
+UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
+  ended_at = @ended_at, latency_p50_us = @latency_p50_us, latency_p95_us = @latency_p95_us, latency_turns = @latency_turns
 WHERE sid = @sid;
 
 -- name: EndQueuedCallsOfProject :exec
@@ -99,6 +102,9 @@ ON CONFLICT (call_sid, seq) DO UPDATE SET role = excluded.role, text = excluded.
 
 -- name: Turns :many
 SELECT * FROM turns WHERE call_sid = @call_sid ORDER BY seq;
+
+-- name: TurnTimes :many
+SELECT end_us, latency FROM turns WHERE call_sid = @call_sid ORDER BY seq;
 
 -- name: UpsertNode :exec
 INSERT INTO nodes (id, started_at, seen_at) VALUES (@id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)

@@ -13,7 +13,7 @@ import (
 )
 
 const call = `-- name: Call :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 AND user_id = ?2
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 AND user_id = ?2
 `
 
 type CallParams struct {
@@ -44,6 +44,9 @@ func (q *Queries) Call(ctx context.Context, arg CallParams) (Call, error) {
 		&i.Slots,
 		&i.Cost,
 		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
 		&i.HangupRequestedAt,
@@ -57,7 +60,7 @@ func (q *Queries) Call(ctx context.Context, arg CallParams) (Call, error) {
 }
 
 const callByCarrierSID = `-- name: CallByCarrierSID :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE carrier_sid = ?1 AND carrier_sid <> '' AND user_id = ?2
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE carrier_sid = ?1 AND carrier_sid <> '' AND user_id = ?2
 ORDER BY created_at DESC, sid DESC LIMIT 1
 `
 
@@ -89,6 +92,9 @@ func (q *Queries) CallByCarrierSID(ctx context.Context, arg CallByCarrierSIDPara
 		&i.Slots,
 		&i.Cost,
 		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
 		&i.HangupRequestedAt,
@@ -102,7 +108,7 @@ func (q *Queries) CallByCarrierSID(ctx context.Context, arg CallByCarrierSIDPara
 }
 
 const callBySID = `-- name: CallBySID :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1
 `
 
 func (q *Queries) CallBySID(ctx context.Context, sid talkstack.CallSID) (Call, error) {
@@ -128,6 +134,9 @@ func (q *Queries) CallBySID(ctx context.Context, sid talkstack.CallSID) (Call, e
 		&i.Slots,
 		&i.Cost,
 		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
 		&i.HangupRequestedAt,
@@ -141,7 +150,7 @@ func (q *Queries) CallBySID(ctx context.Context, sid talkstack.CallSID) (Call, e
 }
 
 const callHistory = `-- name: CallHistory :many
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid IN (
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid IN (
   SELECT h.sid FROM calls h WHERE h.project_id = ?1 ORDER BY h.created_at DESC, h.sid DESC LIMIT ?3 OFFSET ?2
 ) ORDER BY created_at DESC, sid DESC
 `
@@ -181,6 +190,9 @@ func (q *Queries) CallHistory(ctx context.Context, arg CallHistoryParams) ([]Cal
 			&i.Slots,
 			&i.Cost,
 			&i.Recording,
+			&i.LatencyP50US,
+			&i.LatencyP95US,
+			&i.LatencyTurns,
 			&i.Node,
 			&i.Attempt,
 			&i.HangupRequestedAt,
@@ -208,7 +220,7 @@ UPDATE calls SET state = 'claimed', node = ?1, attempt = attempt + 1
 WHERE state = 'queued' AND sid IN (
   SELECT d.sid FROM calls d WHERE d.project_id = ?2 AND d.state = 'queued' AND d.not_before <= ?3
   ORDER BY d.not_before, d.sid LIMIT ?4
-) RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
+) RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type ClaimCallsParams struct {
@@ -252,6 +264,9 @@ func (q *Queries) ClaimCalls(ctx context.Context, arg ClaimCallsParams) ([]Call,
 			&i.Slots,
 			&i.Cost,
 			&i.Recording,
+			&i.LatencyP50US,
+			&i.LatencyP95US,
+			&i.LatencyTurns,
 			&i.Node,
 			&i.Attempt,
 			&i.HangupRequestedAt,
@@ -295,17 +310,21 @@ func (q *Queries) DeleteNode(ctx context.Context, id talkstack.NodeID) error {
 }
 
 const endCall = `-- name: EndCall :exec
-UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4, ended_at = ?5
-WHERE sid = ?6
+UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
+  ended_at = ?5, latency_p50_us = ?6, latency_p95_us = ?7, latency_turns = ?8
+WHERE sid = ?9
 `
 
 type EndCallParams struct {
-	Status     talkstack.CallStatus
-	EndParty   talkstack.Party
-	EndCode    talkstack.EndCode
-	EndMessage string
-	Now        *time.Time
-	SID        talkstack.CallSID
+	Status       talkstack.CallStatus
+	EndParty     talkstack.Party
+	EndCode      talkstack.EndCode
+	EndMessage   string
+	EndedAt      *time.Time
+	LatencyP50US int64
+	LatencyP95US int64
+	LatencyTurns int64
+	SID          talkstack.CallSID
 }
 
 func (q *Queries) EndCall(ctx context.Context, arg EndCallParams) error {
@@ -314,7 +333,10 @@ func (q *Queries) EndCall(ctx context.Context, arg EndCallParams) error {
 		arg.EndParty,
 		arg.EndCode,
 		arg.EndMessage,
-		arg.Now,
+		arg.EndedAt,
+		arg.LatencyP50US,
+		arg.LatencyP95US,
+		arg.LatencyTurns,
 		arg.SID,
 	)
 	return err
@@ -348,8 +370,9 @@ func (q *Queries) EndQueuedCallsOfProject(ctx context.Context, arg EndQueuedCall
 
 const finishCall = `-- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
-  slots = ?5, missing_variables = ?6, cost = ?7, ended_at = ?8
-WHERE sid = ?9
+  slots = ?5, missing_variables = ?6, cost = ?7, ended_at = ?8,
+  latency_p50_us = ?9, latency_p95_us = ?10, latency_turns = ?11
+WHERE sid = ?12
 `
 
 type FinishCallParams struct {
@@ -361,6 +384,9 @@ type FinishCallParams struct {
 	MissingVariables string
 	Cost             float64
 	EndedAt          *time.Time
+	LatencyP50US     int64
+	LatencyP95US     int64
+	LatencyTurns     int64
 	SID              talkstack.CallSID
 }
 
@@ -374,6 +400,9 @@ func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
 		arg.MissingVariables,
 		arg.Cost,
 		arg.EndedAt,
+		arg.LatencyP50US,
+		arg.LatencyP95US,
+		arg.LatencyTurns,
 		arg.SID,
 	)
 	return err
@@ -382,11 +411,12 @@ func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
 const insertCall = `-- name: InsertCall :exec
 INSERT INTO calls (
   sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state,
-  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt,
+  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording,
+  latency_p50_us, latency_p95_us, latency_turns, node, attempt,
   not_before, created_at, answered_at
 ) VALUES (
   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-  '', '', '', ?12, ?13, '{}', 0, '', ?14, ?15,
+  '', '', '', ?12, ?13, '{}', 0, '', 0, 0, 0, ?14, ?15,
   ?16, ?17, ?18
 )
 `
@@ -437,7 +467,7 @@ func (q *Queries) InsertCall(ctx context.Context, arg InsertCallParams) error {
 }
 
 const lockCall = `-- name: LockCall :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 /*FOR UPDATE*/ LIMIT 1
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 /*FOR UPDATE*/ LIMIT 1
 `
 
 func (q *Queries) LockCall(ctx context.Context, sid talkstack.CallSID) (Call, error) {
@@ -463,6 +493,9 @@ func (q *Queries) LockCall(ctx context.Context, sid talkstack.CallSID) (Call, er
 		&i.Slots,
 		&i.Cost,
 		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
 		&i.HangupRequestedAt,
@@ -543,7 +576,7 @@ func (q *Queries) LockDueProjects(ctx context.Context, arg LockDueProjectsParams
 }
 
 const lockOrphanedCalls = `-- name: LockOrphanedCalls :many
-SELECT c.sid, c.carrier_sid, c.user_id, c.project_id, c.agent_id, c.agent_version, c.direction, c.from_number, c.to_number, c.status, c.state, c.end_party, c.end_code, c.end_message, c.dynamic_variables, c.missing_variables, c.slots, c.cost, c.recording, c.node, c.attempt, c.hangup_requested_at, c.not_before, c.created_at, c.dialed_at, c.answered_at, c.ended_at FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> ?1
+SELECT c.sid, c.carrier_sid, c.user_id, c.project_id, c.agent_id, c.agent_version, c.direction, c.from_number, c.to_number, c.status, c.state, c.end_party, c.end_code, c.end_message, c.dynamic_variables, c.missing_variables, c.slots, c.cost, c.recording, c.latency_p50_us, c.latency_p95_us, c.latency_turns, c.node, c.attempt, c.hangup_requested_at, c.not_before, c.created_at, c.dialed_at, c.answered_at, c.ended_at FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> ?1
   AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node) ORDER BY c.sid /*FOR UPDATE OF c SKIP LOCKED*/ LIMIT ?2
 `
 
@@ -581,6 +614,9 @@ func (q *Queries) LockOrphanedCalls(ctx context.Context, arg LockOrphanedCallsPa
 			&i.Slots,
 			&i.Cost,
 			&i.Recording,
+			&i.LatencyP50US,
+			&i.LatencyP95US,
+			&i.LatencyTurns,
 			&i.Node,
 			&i.Attempt,
 			&i.HangupRequestedAt,
@@ -795,6 +831,38 @@ func (q *Queries) ShareNode(ctx context.Context, id talkstack.NodeID) (talkstack
 	var id_2 talkstack.NodeID
 	err := row.Scan(&id_2)
 	return id_2, err
+}
+
+const turnTimes = `-- name: TurnTimes :many
+SELECT end_us, latency FROM turns WHERE call_sid = ?1 ORDER BY seq
+`
+
+type TurnTimesRow struct {
+	EndUS   int64
+	Latency *string
+}
+
+func (q *Queries) TurnTimes(ctx context.Context, callSid talkstack.CallSID) ([]TurnTimesRow, error) {
+	rows, err := q.db.QueryContext(ctx, turnTimes, callSid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TurnTimesRow
+	for rows.Next() {
+		var i TurnTimesRow
+		if err := rows.Scan(&i.EndUS, &i.Latency); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const turns = `-- name: Turns :many

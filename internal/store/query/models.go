@@ -56,6 +56,9 @@ type Call struct {
 	Slots             string
 	Cost              float64
 	Recording         string
+	LatencyP50US      int64
+	LatencyP95US      int64
+	LatencyTurns      int64
 	Node              talkstack.NodeID
 	Attempt           int64
 	HangupRequestedAt *time.Time

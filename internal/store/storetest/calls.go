@@ -78,6 +78,9 @@ func testCallLife(t *testing.T, db *store.DB) {
 	if l.State != talkstack.StateLive || l.Status != talkstack.StatusInProgress || !l.AnsweredAt.Equal(answered.Truncate(time.Microsecond)) || l.Recording != "2026/11/23/a.wav" {
 		t.Errorf("answered call is %+v", l)
 	}
+	for i, total := range []time.Duration{900, 300, 400, 500} {
+		must(t, db.AddTurn(ctx, c.SID, talkstack.Turn{Seq: i, Role: talkstack.RoleAgent, Latency: &talkstack.TurnLatency{Total: total * time.Millisecond}}))
+	}
 	must(t, db.FinishCall(ctx, c, store.Outcome{
 		Ending: Completed(), EndedAt: answered.Add(time.Minute), Slots: map[string]string{"day": "2026-11-24"}, MissingVariables: []string{"city"}, Cost: 0.077,
 	}))
@@ -87,6 +90,7 @@ func testCallLife(t *testing.T, db *store.DB) {
 		t.Errorf("ended call is %+v", e)
 	}
 	equal(t, "end reason", *e.EndReason, Completed().Reason)
+	equal(t, "latency", e.Latency, talkstack.LatencySummary{P50: 400 * time.Millisecond, P95: 900 * time.Millisecond, Turns: 4})
 	if open := got[int](t)(db.ActiveCallCount(ctx, a.Project.ID)); open != 0 {
 		t.Errorf("%d active calls after the end, want 0", open)
 	}

@@ -161,8 +161,10 @@ func testReap(t *testing.T, db *store.DB) {
 	calls := got[[]talkstack.Call](t)(db.Claim(ctx, dead, 4))
 	claimed, dialing, answered, ended := calls[0], calls[1], calls[2], calls[3]
 	must(t, db.MarkDialing(ctx, dialing))
-	live(t, db, answered)
-	must(t, db.AddTurn(ctx, answered.SID, talkstack.Turn{Role: talkstack.RoleAgent, Text: "Hello"}))
+	must(t, db.MarkDialing(ctx, answered))
+	at := time.Now().Add(-8 * time.Hour).UTC().Truncate(time.Microsecond) // the server was away for the night
+	must(t, db.MarkAnswered(ctx, answered, at, ""))
+	must(t, db.AddTurn(ctx, answered.SID, talkstack.Turn{Role: talkstack.RoleAgent, Text: "Hello", End: 7 * time.Second}))
 	live(t, db, ended)
 	must(t, db.FinishCall(ctx, ended, store.Outcome{Ending: Completed()}))
 	inbound := got[talkstack.Call](t)(db.InsertInboundCall(ctx, a.inbound(dead)))
@@ -191,6 +193,9 @@ func testReap(t *testing.T, db *store.DB) {
 	}
 	if turns := got[[]talkstack.Turn](t)(db.TurnsBySID(ctx, answered.SID)); len(turns) != 1 {
 		t.Errorf("an interrupted call has %d turns, want 1", len(turns))
+	}
+	if c := stored(t, db, answered.SID); c.Duration(time.Now()) != 7*time.Second {
+		t.Errorf("an interrupted call lasted for %v, want the 7 s that are known", c.Duration(time.Now()))
 	}
 	// The dead node was only slow: it can do nothing any more.
 	wantNotHeld(t, db.MarkDialing(ctx, claimed))

@@ -163,7 +163,8 @@ func testTexts(t *testing.T, db *store.DB) {
 	c := a.Call()
 	c.DynamicVariables = map[string]any{
 		"id": json.Number("12345678901234567890"), "price": json.Number("1.5"), "no": nil, "yes": true,
-		"list": []any{"a", json.Number("1")}, "deep": map[string]any{"b": "c"},
+		"as written": []any{json.Number("1e3"), json.Number("2.50"), json.Number("-0"), json.Number("1e200000")},
+		"list":       []any{"a", json.Number("1")}, "deep": map[string]any{"b": "c"},
 	}
 	c = got[talkstack.Call](t)(db.PlaceCall(ctx, c))
 	equal(t, "variables of every type", stored(t, db, c.SID).DynamicVariables, c.DynamicVariables)

@@ -14,11 +14,14 @@ CREATE TABLE calls (
   end_party           TEXT NOT NULL,
   end_code            TEXT NOT NULL, -- empty until ended
   end_message         TEXT NOT NULL,
-  dynamic_variables   JSONB NOT NULL,
+  dynamic_variables   TEXT NOT NULL, -- JSON; JSONB would write 1e3 as 1000, and refuse large exponents
   missing_variables   JSONB NOT NULL,
   slots               JSONB NOT NULL,
   cost                DOUBLE PRECISION NOT NULL, -- US dollars
   recording           TEXT NOT NULL,
+  latency_p50_us      BIGINT NOT NULL, -- of the turns, microseconds, once the call has ended: a page of calls reads no turns
+  latency_p95_us      BIGINT NOT NULL,
+  latency_turns       BIGINT NOT NULL,
   node                TEXT NOT NULL,
   attempt             BIGINT NOT NULL,
   hangup_requested_at TIMESTAMPTZ, -- somebody wants the call to end; its owner acts

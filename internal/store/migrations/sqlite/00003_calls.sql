@@ -19,6 +19,9 @@ CREATE TABLE calls (
   slots               TEXT NOT NULL,
   cost                DOUBLE PRECISION NOT NULL, -- US dollars
   recording           TEXT NOT NULL,
+  latency_p50_us      BIGINT NOT NULL, -- of the turns, microseconds, once the call has ended: a page of calls reads no turns
+  latency_p95_us      BIGINT NOT NULL,
+  latency_turns       BIGINT NOT NULL,
   node                TEXT NOT NULL,
   attempt             BIGINT NOT NULL,
   hangup_requested_at TIMESTAMP, -- somebody wants the call to end; its owner acts
