@@ -37,6 +37,20 @@ func listenerPhrase(a, b string) bool {
 	return false
 }
 
+// acknowledges reports whether words begin as a backchannel does and hold nothing that asks the agent to stop.
+func acknowledges(words []string) bool {
+	if len(words) == 0 || len(words) > maxBackchannel || !listenerWord(words[0]) {
+		return false
+	}
+	for _, w := range words[1:] {
+		switch w {
+		case "no", "not", "stop", "wait", "but", "what", "who", "hold", "hang", "sorry", "actually", "one":
+			return false
+		}
+	}
+	return true
+}
+
 // pickUp reports whether words are how a telephone is answered: "Hello?", "Yes, hello", "Hello, this is Anna speaking".
 func pickUp(words []string) bool {
 	if len(words) == 0 || len(words) > 7 {

@@ -15,6 +15,9 @@ const (
 	// noWords is how long the agent stays paused at most for a sound that the recogniser has no words for. A
 	// recogniser that has not answered yet is waited for.
 	noWords = 2 * time.Second
+	// briefSound is how short a sound is in which one word fits: a recogniser that has two for it ("Yeah, for.") has
+	// made up the second.
+	briefSound = 560 * time.Millisecond
 	// nearlyDone is how close to its end a question may be for "yes" to be its answer.
 	nearlyDone = 1200 * time.Millisecond
 	// pickUpWindow is how late in a call "hello" may begin and still be how the phone was answered.
@@ -69,7 +72,10 @@ func (c *Conversation) interrupts(text string) bool {
 	if c.agent.action.Kind != brain.NoAction && farewell(words) || c.picksUp(words) {
 		return false
 	}
-	return !backchannel(words) || c.answersQuestion()
+	if backchannel(words) || c.ear.voiced <= briefSound && acknowledges(words) {
+		return c.answersQuestion()
+	}
+	return true
 }
 
 // picksUp reports whether words are what people say when they answer a telephone, spoken into the agent's greeting.

@@ -203,6 +203,36 @@ func TestBackchannelResumesFromTheExactSample(t *testing.T) {
 	})
 }
 
+func TestBriefYeahIsABackchannelWhateverFollowsIt(t *testing.T) {
+	t.Parallel()
+	const text = "We are open on Monday and Tuesday."
+	for said, c := range map[string]struct {
+		lasting time.Duration
+		goesOn  bool
+	}{
+		"Yeah, for.":       {480 * ms, true}, // what recognisers make of a single "yeah"
+		"Yeah, no.":        {480 * ms, false},
+		"Yeah for Friday.": {900 * ms, false},
+		"Friday.":          {480 * ms, false},
+	} {
+		t.Run(said, func(t *testing.T) {
+			play(t, func(s *scene) { s.brain.answers("When?", text) }, func(s *scene) {
+				s.says("When?", 500*ms)
+				s.until("the agent speaking", s.speaking)
+				s.silent(600 * ms)
+				s.says(said, c.lasting)
+				s.hears()
+				s.hangup()
+				if c.goesOn {
+					s.wantTurns("user: When?", "agent: "+text)
+				} else if s.count(EventInterrupted) != 1 {
+					t.Errorf("%q did not interrupt", said)
+				}
+			})
+		})
+	}
+}
+
 // checkPaused checks that sent is want with one pause in it: every sample once and at its full level, and nothing
 // else but two fades of 5 ms.
 func checkPaused(t *testing.T, sent, want []int16) {
