@@ -43,25 +43,3 @@ func (a *API) agentNumber(ctx context.Context, agent talkstack.Agent) (string, e
 	}
 	return numbers[0].E164, nil
 }
-
-// renumber makes e164 the one number of an agent; those it had stay in the project without an agent. nil: it has none.
-func (a *API) renumber(ctx context.Context, agent talkstack.Agent, e164 *string) error {
-	before, err := a.DB.NumbersByAgent(ctx, agent.UserID, agent.ID)
-	if err != nil {
-		return err
-	}
-	if e164 != nil {
-		if _, err := a.DB.AssignNumber(ctx, agent.UserID, agent.ProjectID, agent.ID, *e164); err != nil {
-			return err
-		}
-	}
-	for _, n := range before {
-		if e164 != nil && n.E164 == *e164 {
-			continue
-		}
-		if _, err := a.DB.AssignNumber(ctx, agent.UserID, agent.ProjectID, "", n.E164); err != nil {
-			return err
-		}
-	}
-	return nil
-}

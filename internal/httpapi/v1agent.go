@@ -109,21 +109,19 @@ func (a *API) v1PatchAgent(ctx context.Context, in *patchAgentRequest) (*body[v1
 	if err := a.checkAgent(current, &next); err != nil {
 		return nil, err
 	}
-	if text(next.PhoneNumber) != number {
-		if err := a.renumber(ctx, agent, next.PhoneNumber); err != nil {
-			return nil, err
-		}
-		number = text(next.PhoneNumber)
+	change := store.AgentUpdate{}
+	if wanted := text(next.PhoneNumber); wanted != number {
+		change.Number, number = &wanted, wanted
 	}
 	unnumbered := current
 	unnumbered.PhoneNumber = next.PhoneNumber // numbers are not versioned
 	if !reflect.DeepEqual(unnumbered, next) {
 		voice := text(next.VoiceID)
-		if agent, err = a.DB.UpdateAgent(ctx, user, agent.ID, store.AgentUpdate{
-			IfVersion: current.Version, Name: &next.Name, Prompt: &next.Prompt, VoiceID: &voice, Settings: &next.AgentSettings,
-		}); err != nil {
-			return nil, err
-		}
+		change.IfVersion, change.Name, change.Prompt = current.Version, &next.Name, &next.Prompt
+		change.VoiceID, change.Settings = &voice, &next.AgentSettings
+	}
+	if agent, err = a.DB.UpdateAgent(ctx, user, agent.ID, change); err != nil {
+		return nil, err
 	}
 	return reply(wireV1Agent(agent, number)), nil
 }

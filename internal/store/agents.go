@@ -120,12 +120,24 @@ type AgentUpdate struct {
 	Prompt    *string
 	VoiceID   *string
 	Settings  *talkstack.AgentSettings
+	Number    *string // in E.164 form, to be its only one: those it had stay in the project without an agent. Empty: it has none
 }
 
-// UpdateAgent stores a new version of one of the user's agents and returns it. Calls keep the version they were placed with.
+// versioned reports whether the change makes a new version: numbers are not a part of it.
+func (u *AgentUpdate) versioned() bool {
+	return u.Name != nil || u.Prompt != nil || u.VoiceID != nil || u.Settings != nil
+}
+
+// UpdateAgent changes one of the user's agents, all of it or nothing, and returns it: at a new version, unless only its
+// number changes. Calls keep the version they were placed with. Another account's number is a conflict.
 func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID, change AgentUpdate) (talkstack.Agent, error) {
 	var a talkstack.Agent
 	err := db.transact(ctx, "update an agent", func(q *query.Queries) error {
+		if change.Number != nil {
+			if err := db.renumber(ctx, q, user, id, *change.Number); err != nil {
+				return err
+			}
+		}
 		if _, err := q.LockAgent(ctx, query.LockAgentParams{ID: id, UserID: user}); err != nil {
 			return lookup("agent", err)
 		}
@@ -139,6 +151,9 @@ func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talksta
 		if change.IfVersion != 0 && change.IfVersion != a.Version {
 			return talkstack.Errorf(talkstack.CodeConflict,
 				"The agent was changed meanwhile: it is at version %d, not %d. Fetch it again and repeat the change.", a.Version, change.IfVersion)
+		}
+		if !change.versioned() {
+			return nil
 		}
 		set(&a.Name, change.Name)
 		set(&a.Prompt, change.Prompt)
@@ -155,6 +170,26 @@ func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talksta
 		return talkstack.Agent{}, err
 	}
 	return a, nil
+}
+
+// renumber makes e164 the one number of an agent.
+func (db *DB) renumber(ctx context.Context, q *query.Queries, user talkstack.UserID, id talkstack.AgentID, e164 string) error {
+	r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
+	if err != nil {
+		return lookup("agent", err)
+	}
+	project := r.Agent.ProjectID
+	if err := lockedIn(ctx, q, user, project); err != nil { // before the agent, as everybody locks them in this order
+		return err
+	}
+	if err := agentIn(ctx, q, user, project, id); err != nil {
+		return err
+	}
+	if err := q.UnassignAgentNumbers(ctx, orNull(id)); err != nil || e164 == "" {
+		return err
+	}
+	_, err = db.assignNumber(ctx, q, user, project, id, e164)
+	return err
 }
 
 // DeleteAgent deletes one of the user's agents. Its numbers stay in the project without an agent, and it stops being the

@@ -108,7 +108,7 @@ func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 // is not claimed by c's node and attempt, or somebody has asked to hang it up.
 func (db *DB) MarkDialing(ctx context.Context, c talkstack.Call) error {
 	n, err := db.writer().MarkDialing(ctx, query.MarkDialingParams{
-		SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), CarrierSID: cleanText(c.CarrierSID), Now: ptr(db.now()),
+		SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), CarrierSID: cleanText(c.CarrierSID), Now: new(db.now()),
 	})
 	return guarded("mark a call dialing", n, err)
 }
@@ -258,7 +258,7 @@ func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid stri
 		case talkstack.StateQueued:
 			return db.end(ctx, q, &c, cancelled())
 		case talkstack.StateClaimed, talkstack.StateDialing, talkstack.StateLive:
-			return q.RequestHangup(ctx, query.RequestHangupParams{SID: c.SID, Now: ptr(db.now())})
+			return q.RequestHangup(ctx, query.RequestHangupParams{SID: c.SID, Now: new(db.now())})
 		case talkstack.StateEnded:
 		}
 		return nil
@@ -299,5 +299,3 @@ func (db *DB) OpenCalls(ctx context.Context, node talkstack.NodeID) ([]OpenCall,
 	}
 	return out, nil
 }
-
-func ptr[T any](v T) *T { return &v }

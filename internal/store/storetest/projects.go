@@ -185,6 +185,40 @@ func testAgentUpdateRace(t *testing.T, db *store.DB) {
 	}
 }
 
+// testAgentNumberAndFields: a change of an agent and of its number is stored as a whole, or not at all.
+func testAgentNumberAndFields(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	a, other := NewAccount(t, db, 5), NewAccount(t, db, 5)
+	name, free, taken, none := "New", "+14155550177", other.Number.E164, ""
+	update := func(u store.AgentUpdate) error {
+		_, err := db.UpdateAgent(ctx, a.User.ID, a.Agent.ID, u)
+		return err
+	}
+	wantAgent := func(version int, numbers ...string) {
+		t.Helper()
+		if g := got[talkstack.Agent](t)(db.Agent(ctx, a.User.ID, a.Agent.ID)); g.Version != version {
+			t.Errorf("the agent is at version %d, want %d", g.Version, version)
+		}
+		var have []string
+		for _, n := range got[[]talkstack.Number](t)(db.NumbersByAgent(ctx, a.User.ID, a.Agent.ID)) {
+			have = append(have, n.E164)
+		}
+		equal(t, "numbers", have, numbers)
+	}
+	wantCode(t, update(store.AgentUpdate{Name: &name, Number: &taken}), talkstack.CodeConflict)
+	wantCode(t, update(store.AgentUpdate{IfVersion: 7, Name: &name, Number: &free}), talkstack.CodeConflict)
+	wantAgent(1, a.Number.E164)
+	must(t, update(store.AgentUpdate{Number: &free}))
+	wantAgent(1, free)
+	must(t, update(store.AgentUpdate{Name: &name, Number: &none}))
+	wantAgent(2)
+	if left := got[[]talkstack.Number](t)(db.NumbersByProject(ctx, a.User.ID, a.Project.ID)); len(left) != 2 || left[0].AgentID != "" || left[1].AgentID != "" {
+		t.Errorf("the project has the numbers %+v, want both without an agent", left)
+	}
+	must(t, db.DeleteAgent(ctx, a.User.ID, a.Agent.ID))
+	wantCode(t, update(store.AgentUpdate{Number: &free}), talkstack.CodeNotFound)
+}
+
 func testNumbers(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	a, b := NewAccount(t, db, 5), NewAccount(t, db, 5)

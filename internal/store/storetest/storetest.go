@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 		{"ActiveAgent", testActiveAgent},
 		{"Agents", testAgents},
 		{"AgentUpdateRace", testAgentUpdateRace},
+		{"AgentNumberAndFields", testAgentNumberAndFields},
 		{"Numbers", testNumbers},
 		{"RouteInbound", testRouteInbound},
 		{"PlaceCall", testPlaceCall},
@@ -65,6 +66,21 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 			test.run(t, open(t))
 		})
 	}
+}
+
+// OnEach runs a test once for each database, side by side, with the configuration of an empty one of its own that is not
+// migrated yet. The package's TestMain must call Main.
+func OnEach(t *testing.T, test func(t *testing.T, cfg store.Config)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, store.Config{Path: filepath.Join(t.TempDir(), "talkstack.db")})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, store.Config{URL: PostgreSQL(t)})
+	})
 }
 
 // OpenSQLite returns a new, migrated SQLite database that is closed with the test.
