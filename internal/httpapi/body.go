@@ -200,6 +200,9 @@ func decode(data []byte, v any) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if strings.HasPrefix(e.Value, "number ") && e.Type.Kind() == reflect.Float64 {
+			return errors.New("The body holds a number that is too large") //nolint:revive,staticcheck // it is shown as it is
+		}
 		if e.Field == "" {
 			return errors.New("The body must be a JSON object") //nolint:revive,staticcheck // it is shown as it is
 		}

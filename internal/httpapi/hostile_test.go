@@ -1,8 +1,11 @@
 package httpapi_test
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,4 +155,29 @@ func FuzzBodies(f *testing.F) {
 			t.Error(r.Describe())
 		}
 	})
+}
+
+// TestWrongRequestsAreToldWhatIsRight: what HTTP asks of such answers, and messages that name the fault.
+func TestWrongRequestsAreToldWhatIsRight(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, store.SQLite)
+	w := newWorld(t, s, "john@host.example", "+14155550148")
+	for path, allow := range map[string][]string{
+		"/call": {"POST"}, "/v1/agents/" + string(w.agent): {"GET", "HEAD", "PATCH"}, "/healthz": {"GET", "HEAD"},
+	} {
+		r := s.DoUndocumented(t, request{Method: "DELETE", Path: path, Key: w.Key})
+		expect(t, "DELETE "+path, r, http.StatusMethodNotAllowed)
+		if got := r.Header.Values("Allow"); !slices.Equal(got, allow) {
+			t.Errorf("DELETE %s: Allow %q; want %q", path, got, allow)
+		}
+	}
+	big := s.Do(t, request{Method: "POST", Path: "/call/makeCall", Key: w.Key, Body: `{"number":"+12065550123","dynamicVariables":{"n":1e400}}`})
+	expectError(t, "a number beyond all bounds", big, http.StatusBadRequest, "The body holds a number that is too large.")
+	bare := httptest.NewRequestWithContext(
+		context.WithValue(t.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 8080})), "GET", "/healthz", nil)
+	bare.Host = ""
+	answer := httptest.NewRecorder()
+	if s.API.ServeHTTP(answer, bare); answer.Code != http.StatusOK {
+		t.Errorf("a health check without a Host header: %d", answer.Code)
+	}
 }

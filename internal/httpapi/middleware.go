@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -55,6 +56,15 @@ func (a *API) wrap(mux *chi.Mux) {
 		writeFailure(w, r, failure{status: http.StatusNotFound, code: talkstack.CodeNotFound, message: "There is no such endpoint: see /docs."})
 	})
 	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			known := method
+			if known == http.MethodHead {
+				known = http.MethodGet
+			}
+			if mux.Match(chi.NewRouteContext(), known, r.URL.Path) {
+				w.Header().Add("Allow", method) // RFC 9110 section 15.5.6
+			}
+		}
 		writeFailure(w, r, failure{status: http.StatusMethodNotAllowed, code: talkstack.CodeInvalid, message: "This endpoint does not know the method " + methodName(r) + ": see /docs."})
 	})
 }
@@ -166,6 +176,9 @@ func clientAddr(r *http.Request, trustProxy bool) netip.Addr {
 
 func requestBase(r *http.Request, trustProxy bool) (string, bool) {
 	scheme, host := "http", r.Host
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && host == "" { // HTTP/1.0, as some health checks speak
+		host = local.String()
+	}
 	if r.TLS != nil {
 		scheme = "https"
 	}
