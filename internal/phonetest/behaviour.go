@@ -65,8 +65,11 @@ func Book(ctx context.Context, r *Ringing) error {
 	if err != nil {
 		return err
 	}
-	return converse(ctx, line, patient())
+	return Appointment(ctx, line)
 }
+
+// Appointment books an appointment on a line that is up, whoever called whom.
+func Appointment(ctx context.Context, line *Line) error { return converse(ctx, line, patient()) }
 
 // Interrupt talks over the agent's first sentence, and then books.
 func Interrupt(ctx context.Context, r *Ringing) error {

@@ -23,6 +23,7 @@ type Leg interface {
 	WriteFrame(f media.Frame) error
 	SendDigits(ctx context.Context, digits string) error
 	Digits() <-chan media.Digit
+	Hold(ctx context.Context, on bool) error
 	Hangup(ctx context.Context, reason talkstack.EndReason) error
 	Rate() int
 }
@@ -180,6 +181,10 @@ func (l *Line) Wait(ctx context.Context, d time.Duration) error {
 func (l *Line) Press(ctx context.Context, digits string) error {
 	return l.leg.SendDigits(ctx, digits)
 }
+
+// Hold puts the other side on hold, or takes it back. While it is held no audio goes either way; a silent frame a tick
+// still moves the line's clock.
+func (l *Line) Hold(ctx context.Context, on bool) error { return l.leg.Hold(ctx, on) }
 
 // Hangup ends the call, and returns when the line is down.
 func (l *Line) Hangup() {

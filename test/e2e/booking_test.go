@@ -20,7 +20,6 @@ import (
 // TestBooking is the main job on real input: a person calls nobody knows how to answer but by listening. Every slot
 // must be right, both parties' words in the transcript, and both channels whole in the recording.
 func TestBooking(t *testing.T) {
-	t.Parallel()
 	s := start(t, settings(t, t.TempDir()))
 	sid := s.place(t, phonetest.NumberBooks)
 	call := s.wait(t, sid)

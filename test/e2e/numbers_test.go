@@ -10,7 +10,6 @@ import (
 
 // TestEveryNumberOfTheTestPhone calls each number and checks the documented table of statuses and end reasons.
 func TestEveryNumberOfTheTestPhone(t *testing.T) {
-	t.Parallel()
 	s := start(t, settings(t, t.TempDir()))
 	s.patchAgent(t, map[string]any{"ring_timeout_ms": 6000})
 	for _, c := range []struct {
