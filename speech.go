@@ -7,4 +7,6 @@ type SpeechRequest struct {
 	Speed float64 // 1 is the voice's own; 0 means 1
 	Rate  int     // sample rate of the wanted audio, in Hz
 	Ahead bool    // nobody waits for it yet: everything else goes first
+	// Hurry is closed when somebody waits after all for what was asked for ahead. It may be nil.
+	Hurry <-chan struct{}
 }

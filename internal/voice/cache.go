@@ -45,9 +45,10 @@ type cacheEntry struct {
 
 // filling is a clause that is being synthesised for the cache; the others who want it wait.
 type filling struct {
-	done chan struct{}
-	pcm  []int16
-	err  error
+	done  chan struct{}
+	hurry chan struct{} // closed when somebody waits for what is made ahead
+	pcm   []int16
+	err   error
 }
 
 // errAbandoned is the result of a filling whose maker went away: whoever waits for it makes it himself.
@@ -151,6 +152,9 @@ func (c *Cache) fetch(ctx context.Context, req talkstack.SpeechRequest) ([]int16
 			return pcm, nil
 		}
 		if f := c.filling[key]; f != nil {
+			if !req.Ahead && !closed(f.hurry) {
+				close(f.hurry)
+			}
 			c.mu.Unlock()
 			pcm, err := f.wait(ctx)
 			if errors.Is(err, errAbandoned) {
@@ -158,7 +162,7 @@ func (c *Cache) fetch(ctx context.Context, req talkstack.SpeechRequest) ([]int16
 			}
 			return pcm, err
 		}
-		f := &filling{done: make(chan struct{})}
+		f := &filling{done: make(chan struct{}), hurry: make(chan struct{})}
 		c.filling[key] = f
 		c.mu.Unlock()
 		c.fill(ctx, key, req, f)
@@ -181,6 +185,7 @@ func (c *Cache) fill(ctx context.Context, key cacheKey, req talkstack.SpeechRequ
 	}()
 	f.err = errAbandoned // unless the loop below says otherwise
 	var pcm []int16
+	req.Hurry = f.hurry
 	for part, err := range c.synth.Speak(ctx, req) {
 		if err != nil {
 			if ctx.Err() == nil {
@@ -192,6 +197,15 @@ func (c *Cache) fill(ctx context.Context, key cacheKey, req talkstack.SpeechRequ
 	}
 	if ctx.Err() == nil {
 		f.pcm, f.err = pcm, nil
+	}
+}
+
+func closed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
 	}
 }
 

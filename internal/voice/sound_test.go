@@ -234,6 +234,46 @@ func collect(t *testing.T, audio iter.Seq2[[]int16, error]) []int16 {
 	return all
 }
 
+// patientSynthesizer makes what is asked for ahead only when somebody waits for it.
+type patientSynthesizer struct{ asked chan struct{} }
+
+func (p patientSynthesizer) Speak(ctx context.Context, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
+	return func(yield func([]int16, error) bool) {
+		p.asked <- struct{}{}
+		select {
+		case <-req.Hurry:
+			yield(voiceOf(req.Text), nil)
+		case <-ctx.Done():
+			yield(nil, ctx.Err())
+		}
+	}
+}
+
+func TestCacheHurriesWhatIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	mouth := patientSynthesizer{make(chan struct{}, 4)}
+	c := NewCache(mouth, 1<<20)
+	req := talkstack.SpeechRequest{Text: "At what time?", Rate: testRate}
+	ahead := req
+	ahead.Ahead = true
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		if err := c.Warm(t.Context(), ahead); err != nil {
+			t.Error(err)
+		}
+	})
+	<-mouth.asked
+	for range 2 {
+		if got := collect(t, c.Speak(t.Context(), req)); !slices.Equal(got, voiceOf(req.Text)) {
+			t.Error("wrong audio")
+		}
+	}
+	if n := len(mouth.asked); n != 0 {
+		t.Errorf("it was made %d times more", n)
+	}
+}
+
 func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 	t.Parallel()
 	mouth := &fakeSynthesizer{fail: map[string]int{}}

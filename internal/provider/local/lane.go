@@ -3,6 +3,7 @@ package local
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ type lane struct {
 	workers int
 	running int
 	closed  bool
+	active  []*job // those that run
 	order   uint64
 	backlog time.Duration // estimated work of what waits and runs
 	stats   LaneStats
@@ -51,8 +53,11 @@ type job struct {
 	deadline time.Time
 	cost     time.Duration                                   // estimate
 	run      func(ctx context.Context) (audio time.Duration) // audio heard or made
-	done     chan struct{}                                   // closed when run has returned, or never will be called
+	ahead    bool                                            // nobody waits for it: it gives way, even while it runs
+	done     chan struct{}                                   // closed when run has returned for good, or never will be called
 	stop     func() bool
+	giveWay  context.CancelFunc // while it runs
+	gaveWay  bool               // it was broken off, to begin anew later
 	queued   time.Time
 	order    uint64
 	index    int
@@ -80,11 +85,48 @@ func (l *lane) submit(j *job) {
 	j.order = l.order
 	j.queued = time.Now()
 	l.backlog += j.cost
+	l.push(j)
+	l.makeWay(j)
+}
+
+// push queues j. l.mu is held.
+func (l *lane) push(j *job) {
 	heap.Push(&l.queue, j)
 	l.wake.Signal()
 	if j.ctx.Done() != nil {
 		j.stop = context.AfterFunc(j.ctx, func() { l.abandon(j) })
 	}
+}
+
+// makeWay breaks off a job that nobody waits for when j would have to wait behind it. l.mu is held.
+func (l *lane) makeWay(j *job) {
+	if j.ahead || l.running < l.workers {
+		return
+	}
+	for _, other := range l.active {
+		if other.ahead && !other.gaveWay {
+			other.gaveWay = true
+			other.giveWay()
+			return
+		}
+	}
+}
+
+// hurry says that somebody waits for a job that was made ahead, of that cost, from now on.
+func (l *lane) hurry(j *job, cost time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !j.ahead || l.closed {
+		return
+	}
+	j.ahead = false
+	if j.index < 0 {
+		return // it runs, or is over
+	}
+	l.backlog += cost - j.cost
+	j.cost, j.deadline = cost, time.Now()
+	heap.Fix(&l.queue, j.index)
+	l.makeWay(j)
 }
 
 // abandon drops a job that still waits.
@@ -114,14 +156,25 @@ func (l *lane) work() {
 		if j.stop != nil {
 			j.stop()
 		}
+		var ctx context.Context
+		ctx, j.giveWay = context.WithCancel(j.ctx)
+		l.active = append(l.active, j)
 		l.mu.Unlock()
 
 		start := time.Now()
-		audio := j.run(j.ctx)
+		audio := j.run(ctx)
 		end := time.Now()
 
 		l.mu.Lock()
+		j.giveWay()
 		l.running--
+		l.active = slices.DeleteFunc(l.active, func(other *job) bool { return other == j })
+		if j.gaveWay && audio == 0 && j.ctx.Err() == nil && !l.closed {
+			j.gaveWay = false
+			l.push(j)
+			l.mu.Unlock()
+			continue
+		}
 		l.backlog -= j.cost
 		l.stats.Jobs++
 		if start.Sub(j.deadline) > lateAfter {

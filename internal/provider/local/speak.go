@@ -47,7 +47,8 @@ type speech struct {
 	pieces []piece
 	begin  time.Time
 	ahead  bool
-	made   atomic.Int64 // time.Duration of audio made so far
+	hurry  <-chan struct{} // of the request
+	made   atomic.Int64    // time.Duration of audio made so far
 }
 
 // piece is what one run of a network speaks.
@@ -62,7 +63,7 @@ func (e *Engine) newSpeech(ctx context.Context, req talkstack.SpeechRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	s := &speech{engine: e, voice: voice, speed: req.Speed, rate: req.Rate, begin: time.Now(), ahead: req.Ahead}
+	s := &speech{engine: e, voice: voice, speed: req.Speed, rate: req.Rate, begin: time.Now(), ahead: req.Ahead, hurry: req.Hurry}
 	if s.speed == 0 {
 		s.speed = 1
 	}
@@ -142,7 +143,7 @@ func (s *speech) start(ctx context.Context, i int) *utterance {
 		u.job.deadline = s.begin.Add(time.Duration(len(s.pieces[0].say)) * 60 * time.Millisecond)
 	}
 	if s.ahead { // after all that somebody waits for, and no reason to refuse calls
-		u.job.deadline, u.job.cost = u.job.deadline.Add(aheadSlack), 0
+		u.job.deadline, u.job.cost, u.job.ahead = u.job.deadline.Add(aheadSlack), 0, true
 	}
 	u.job.run = func(ctx context.Context) time.Duration {
 		u.pcm, u.hz, u.err = s.make(ctx, u.say)
@@ -175,7 +176,13 @@ func (s *speech) make(ctx context.Context, say string) ([]float32, int, error) {
 
 // wait takes the audio of a piece, ready to be sent.
 func (s *speech) wait(ctx context.Context, u *utterance) ([]int16, error) {
-	<-u.job.done
+	select {
+	case <-u.job.done:
+	case <-s.hurry:
+		s.ahead = false
+		s.engine.speaking.hurry(u.job, s.engine.ttsCost.of(float64(len(u.say))))
+		<-u.job.done
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
