@@ -17,15 +17,8 @@ import (
 
 // onEach runs a test on both databases.
 func onEach(t *testing.T, test func(t *testing.T, db *store.DB)) {
-	t.Parallel()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		test(t, storetest.OpenSQLite(t))
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		test(t, storetest.OpenPostgreSQL(t))
-	})
+	t.Helper()
+	storetest.OnEach(t, func(t *testing.T, cfg store.Config) { test(t, storetest.Open(t, cfg)) })
 }
 
 // start runs a dispatcher that is stopped with its test.

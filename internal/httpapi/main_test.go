@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -34,25 +33,13 @@ func onEngines(t *testing.T, test func(t *testing.T, s *httpapitest.Server)) {
 func newServer(t testing.TB, engine store.Engine, changes ...func(*httpapi.Config)) *httpapitest.Server {
 	t.Helper()
 	clock := httpapitest.NewClock(start)
-	cfg := store.Config{Now: clock.Now, MaxConns: 4, Log: slog.New(slog.DiscardHandler)}
+	cfg := store.Config{Now: clock.Now, MaxConns: 4}
 	if engine == store.PostgreSQL {
 		cfg.URL = storetest.PostgreSQL(t)
 	} else {
 		cfg.Path = filepath.Join(t.TempDir(), "talkstack.db")
 	}
-	db, err := store.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return httpapitest.New(t, db, clock, changes...)
+	return httpapitest.New(t, storetest.Open(t, cfg), clock, changes...)
 }
 
 type (

@@ -148,27 +148,37 @@ func (f *wavForm) read(r io.Reader, size int64) (*Audio, error) {
 	return a, nil
 }
 
+// WAVHeaderSize is how many bytes come before the audio in the files written here.
+const WAVHeaderSize = 44
+
+// WAVHeader is the head of a WAV file of 16-bit PCM at that rate (Hz), with one channel or two, that holds size bytes
+// of audio, at most 4 GiB less WAVHeaderSize. Who writes a file piece by piece writes it again as the audio grows.
+func WAVHeader(rate, channels int, size uint32) [WAVHeaderSize]byte {
+	block := 2 * channels
+	var h [WAVHeaderSize]byte
+	b := append(h[:0], "RIFF"...)
+	b = binary.LittleEndian.AppendUint32(b, size+WAVHeaderSize-8)
+	b = append(b, "WAVEfmt "...)
+	b = binary.LittleEndian.AppendUint32(b, 16)
+	b = binary.LittleEndian.AppendUint16(b, wavPCM)
+	b = binary.LittleEndian.AppendUint16(b, uint16(channels))   //nolint:gosec // 1 or 2
+	b = binary.LittleEndian.AppendUint32(b, uint32(rate))       //nolint:gosec // a sample rate
+	b = binary.LittleEndian.AppendUint32(b, uint32(rate*block)) //nolint:gosec // at most 768,000
+	b = binary.LittleEndian.AppendUint16(b, uint16(block))      //nolint:gosec // 2 or 4
+	b = binary.LittleEndian.AppendUint16(b, 16)
+	b = append(b, "data"...)
+	binary.LittleEndian.AppendUint32(b, size)
+	return h
+}
+
 // WriteWAV writes 16-bit PCM as a WAV file.
 func WriteWAV(w io.Writer, a *Audio) error {
 	size := 2 * len(a.Samples)
 	if a.Channels < 1 || a.Channels > 2 || len(a.Samples)%a.Channels != 0 || size > math.MaxUint32-64 {
 		return fmt.Errorf("media: cannot write %d samples in %d channels as WAV", len(a.Samples), a.Channels)
 	}
-	block := 2 * a.Channels
-	h := make([]byte, 0, 44)
-	h = append(h, "RIFF"...)
-	h = binary.LittleEndian.AppendUint32(h, uint32(size+36)) //nolint:gosec // checked above
-	h = append(h, "WAVEfmt "...)
-	h = binary.LittleEndian.AppendUint32(h, 16)
-	h = binary.LittleEndian.AppendUint16(h, wavPCM)
-	h = binary.LittleEndian.AppendUint16(h, uint16(a.Channels))   //nolint:gosec // 1 or 2
-	h = binary.LittleEndian.AppendUint32(h, uint32(a.Rate))       //nolint:gosec // a sample rate
-	h = binary.LittleEndian.AppendUint32(h, uint32(a.Rate*block)) //nolint:gosec // at most 768,000
-	h = binary.LittleEndian.AppendUint16(h, uint16(block))        //nolint:gosec // 2 or 4
-	h = binary.LittleEndian.AppendUint16(h, 16)
-	h = append(h, "data"...)
-	h = binary.LittleEndian.AppendUint32(h, uint32(size)) //nolint:gosec // checked above
-	if _, err := w.Write(h); err != nil {
+	h := WAVHeader(a.Rate, a.Channels, uint32(size)) //nolint:gosec // checked above
+	if _, err := w.Write(h[:]); err != nil {
 		return fmt.Errorf("media: write WAV: %w", err)
 	}
 	var b []byte

@@ -12,13 +12,10 @@ import (
 )
 
 const (
-	headerSize    = 44
-	bytesPerTick  = 4                // two channels of 16 bits
-	blockFrames   = 50               // a block is one second
-	blockBacklog  = 8                // seconds the disk may lag behind before blocks are dropped
-	maxDataBytes  = 1<<32 - 1 - 4096 // a WAV file's sizes have 32 bits
-	formatPCM     = 1
-	bitsPerSample = 16
+	bytesPerTick = 4                // two channels of 16 bits
+	blockFrames  = 50               // a block is one second
+	blockBacklog = 8                // seconds the disk may lag behind before blocks are dropped
+	maxDataBytes = 1<<32 - 1 - 4096 // a WAV file's sizes have 32 bits
 )
 
 // Writer takes one recording's frames. Write is called by the call's media loop alone; one goroutine of the
@@ -102,7 +99,7 @@ func (w *Writer) drain() {
 			w.fail(fmt.Errorf("a WAV file cannot hold more than 4 GiB"))
 			continue
 		}
-		if _, err := w.file.WriteAt(b.data, headerSize+at); err != nil {
+		if _, err := w.file.WriteAt(b.data, media.WAVHeaderSize+at); err != nil {
 			w.fail(err)
 			continue
 		}
@@ -142,21 +139,9 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// writeHeader writes the RIFF/WAVE header of a stereo PCM file with that many bytes of audio.
+// writeHeader writes the header of a stereo file with that many bytes of audio.
 func (w *Writer) writeHeader(data uint32) error {
-	h := make([]byte, 0, headerSize)
-	h = append(h, "RIFF"...)
-	h = binary.LittleEndian.AppendUint32(h, data+headerSize-8)
-	h = append(h, "WAVEfmt "...)
-	h = binary.LittleEndian.AppendUint32(h, 16)
-	h = binary.LittleEndian.AppendUint16(h, formatPCM)
-	h = binary.LittleEndian.AppendUint16(h, 2)
-	h = binary.LittleEndian.AppendUint32(h, uint32(w.rate))
-	h = binary.LittleEndian.AppendUint32(h, uint32(w.rate*bytesPerTick))
-	h = binary.LittleEndian.AppendUint16(h, bytesPerTick)
-	h = binary.LittleEndian.AppendUint16(h, bitsPerSample)
-	h = append(h, "data"...)
-	h = binary.LittleEndian.AppendUint32(h, data)
-	_, err := w.file.WriteAt(h, 0)
+	h := media.WAVHeader(w.rate, 2, data)
+	_, err := w.file.WriteAt(h[:], 0)
 	return err
 }

@@ -142,6 +142,14 @@ func (d *dialog) contactFor(transport string) *sip.ContactHeader {
 	return c
 }
 
+// accept completes a 200 to an INVITE: where we are, what we can do, and our session description.
+func (d *dialog) accept(res *sip.Response, description []byte) {
+	res.AppendHeader(d.contactFor(d.transport))
+	res.AppendHeader(sip.NewHeader("Allow", allowed))
+	res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	res.SetBody(description)
+}
+
 func withTag(params sip.HeaderParams, tag string) sip.HeaderParams {
 	p := params.Clone()
 	p.Remove("tag")

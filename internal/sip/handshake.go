@@ -96,19 +96,27 @@ func (l *Leg) await(h *handshake, tx *sip.ServerTx, send func() error, onAck fun
 // Hangup ends the leg: media stops and the party is sent BYE. It waits for the answer to the BYE, or for ctx, and is
 // safe to call again. A call that we answered is first acknowledged by the caller (RFC 3261 section 15.1.1).
 func (l *Leg) Hangup(ctx context.Context, reason talkstack.EndReason) error {
-	l.mu.Lock()
-	h := l.handshake
-	l.mu.Unlock()
-	if h != nil {
-		select {
-		case <-h.over:
-		case <-ctx.Done():
-		}
-	}
+	_ = l.acknowledged(ctx) // without it the BYE goes out all the same
 	if !l.finish(false, reason) {
 		return nil
 	}
 	return l.ua.bye(ctx, l.dialog, l.creds)
+}
+
+// acknowledged waits until no 2xx of ours waits for its ACK any more, or for ctx.
+func (l *Leg) acknowledged(ctx context.Context) error {
+	l.mu.Lock()
+	h := l.handshake
+	l.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	select {
+	case <-h.over:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // bye ends a dialog at the peer. A peer that has forgotten the dialog has ended it too.

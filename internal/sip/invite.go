@@ -102,10 +102,7 @@ func (i *Invite) Answer(ctx context.Context) (*Leg, error) {
 		return fail(err)
 	}
 	res := i.response(sip.StatusOK, "OK")
-	res.AppendHeader(i.d.contactFor(i.d.transport))
-	res.AppendHeader(sip.NewHeader("Allow", allowed))
-	res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-	res.SetBody(body)
+	i.d.accept(res, body)
 	if remote != nil {
 		leg.run(*remote)
 	}

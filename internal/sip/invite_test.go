@@ -168,11 +168,7 @@ func TestCallerCancels(t *testing.T) {
 	head, _, _ := strings.Cut(invite, "Content-Type")
 	cancel := strings.ReplaceAll(head, "INVITE", "CANCEL") + "Content-Length: 0\r\n\r\n"
 	p.send(ua.Addr().String(), cancel)
-	codes := map[sip.RequestMethod]int{}
-	for len(codes) < 2 {
-		res := wait(t, p.in, "response").(*sip.Response)
-		codes[res.CSeq().MethodName] = res.StatusCode
-	}
+	codes := p.codes(2)
 	if codes[sip.CANCEL] != 200 || codes[sip.INVITE] != 487 {
 		t.Errorf("got %v", codes)
 	}
@@ -195,11 +191,7 @@ func TestCallerEndsRingingCallByBye(t *testing.T) {
 	p.send(ua.Addr().String(), p.message(ua, "INVITE", "a", "", 1, p.offer("sendrecv")))
 	_, tag := tags(p.response(sip.INVITE))
 	p.send(ua.Addr().String(), p.message(ua, "BYE", "a", tag, 2))
-	codes := map[sip.RequestMethod]int{}
-	for len(codes) < 2 {
-		res := wait(t, p.in, "response").(*sip.Response)
-		codes[res.CSeq().MethodName] = res.StatusCode
-	}
+	codes := p.codes(2)
 	if codes[sip.BYE] != 200 || codes[sip.INVITE] != 487 {
 		t.Errorf("got %v", codes)
 	}

@@ -137,6 +137,18 @@ func (p *peer) response(method sip.RequestMethod) *sip.Response {
 	}
 }
 
+// codes waits until requests of n methods have had a response, and gives the last code of each.
+func (p *peer) codes(n int) map[sip.RequestMethod]int {
+	p.t.Helper()
+	codes := map[sip.RequestMethod]int{}
+	for len(codes) < n {
+		if res, ok := wait(p.t, p.in, "response").(*sip.Response); ok {
+			codes[res.CSeq().MethodName] = res.StatusCode
+		}
+	}
+	return codes
+}
+
 func (p *peer) send(to string, message string) {
 	p.t.Helper()
 	addr, err := netip.ParseAddrPort(to)

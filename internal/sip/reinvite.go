@@ -51,10 +51,7 @@ func (ua *UserAgent) serveReinvite(req *sip.Request, tx *sip.ServerTx) {
 		onAck = l.acceptLate
 	}
 	res := ua.response(req, sip.StatusOK, "OK")
-	res.AppendHeader(l.dialog.contactFor(l.dialog.transport))
-	res.AppendHeader(sip.NewHeader("Allow", allowed))
-	res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-	res.SetBody(body)
+	l.dialog.accept(res, body)
 	if remote != nil {
 		l.run(*remote)
 	}
@@ -212,15 +209,8 @@ func (l *Leg) offer(ctx context.Context, dir sdp.Direction) (*sip.Response, erro
 
 // startOffer waits until no other change is under way.
 func (l *Leg) startOffer(ctx context.Context) error {
-	l.mu.Lock()
-	h := l.handshake
-	l.mu.Unlock()
-	if h != nil {
-		select {
-		case <-h.over:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if err := l.acknowledged(ctx); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -133,19 +133,6 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// onEach runs a test on an empty database of each kind, which is not migrated.
-func onEach(t *testing.T, test func(t *testing.T, cfg store.Config)) {
-	t.Parallel()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		test(t, store.Config{Path: filepath.Join(t.TempDir(), "talkstack.db")})
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		test(t, store.Config{URL: storetest.PostgreSQL(t)})
-	})
-}
-
 func open(t *testing.T, cfg store.Config) *store.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), cfg)
@@ -157,7 +144,7 @@ func open(t *testing.T, cfg store.Config) *store.DB {
 }
 
 func TestMigrate(t *testing.T) {
-	onEach(t, func(t *testing.T, cfg store.Config) {
+	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
 		db := open(t, cfg)
 		have, want, err := db.Schema(t.Context())
 		if err != nil || have != 0 || want == 0 {
@@ -200,7 +187,7 @@ func TestMigrateTogether(t *testing.T) {
 
 // TestNewerSchema: a program must not run on a database that a newer one has made.
 func TestNewerSchema(t *testing.T) {
-	onEach(t, func(t *testing.T, cfg store.Config) {
+	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
 		db := open(t, cfg)
 		if err := db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
@@ -217,7 +204,7 @@ func TestNewerSchema(t *testing.T) {
 // TestEveryQueryFits prepares each generated query on each database: a placeholder the generator missed, a type or a
 // lock that PostgreSQL does not take shows here, not in an incident.
 func TestEveryQueryFits(t *testing.T) {
-	onEach(t, func(t *testing.T, cfg store.Config) {
+	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
 		db := open(t, cfg)
 		if err := db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)

@@ -122,22 +122,20 @@ func (p *Playout) rewind() {
 func (p *Playout) cut() heardSpeech {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cur == nil {
-		return heardSpeech{}
-	}
-	if !p.paused {
+	if p.cur != nil && !p.paused {
 		p.fadeOut()
 	}
-	h := p.cur.heard()
-	p.cur.drop()
-	p.cur, p.paused = nil, false
-	return h
+	return p.takeOff()
 }
 
 // finish takes a speech off that was heard to its end.
 func (p *Playout) finish() heardSpeech {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.takeOff()
+}
+
+func (p *Playout) takeOff() heardSpeech {
 	if p.cur == nil {
 		return heardSpeech{}
 	}

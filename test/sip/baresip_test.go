@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +53,7 @@ type event struct {
 func startBaresip(t *testing.T, codec string) *baresip {
 	t.Helper()
 	b := &baresip{t: t, dir: t.TempDir(), done: make(chan struct{}), events: make(chan event, 1000)}
-	b.write("tone.wav", wav(tone(peerTone, 0, 20*8000)))
+	b.write("tone.wav", wav(t, tone(peerTone, 0, 20*8000)))
 	b.write("contacts", nil)
 	b.write("accounts", fmt.Appendf(nil, "<sip:anna@%s>;regint=0;answermode=auto;audio_codecs=%s\n", peerAddr, codec))
 	b.write("config", fmt.Appendf(nil, `module_path %[1]s
@@ -191,16 +189,11 @@ func (b *baresip) heard() []int16 {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	_, data, ok := bytes.Cut(content, []byte("data"))
-	if !ok || len(data) < 4 {
-		b.t.Fatalf("baresip wrote no audio: %d bytes", len(content))
+	audio, err := media.ReadWAV(bytes.NewReader(content))
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	data = data[4:]
-	pcm := make([]int16, len(data)/2)
-	for i := range pcm {
-		pcm[i] = int16(binary.LittleEndian.Uint16(data[2*i:]))
-	}
-	return pcm
+	return audio.Samples
 }
 
 func tone(hz float64, from, n int) []int16 {
@@ -211,16 +204,12 @@ func tone(hz float64, from, n int) []int16 {
 	return pcm
 }
 
-func wav(pcm []int16) []byte {
+func wav(t *testing.T, pcm []int16) []byte {
+	t.Helper()
 	var b bytes.Buffer
-	n := uint32(2 * len(pcm))
-	b.WriteString("RIFF")
-	_ = binary.Write(&b, binary.LittleEndian, 36+n)
-	b.WriteString("WAVEfmt ")
-	_ = binary.Write(&b, binary.LittleEndian, []uint32{16, 1 | 1<<16, 8000, 16000, 2 | 16<<16})
-	b.WriteString("data")
-	_ = binary.Write(&b, binary.LittleEndian, n)
-	_ = binary.Write(&b, binary.LittleEndian, pcm)
+	if err := media.WriteWAV(&b, &media.Audio{Rate: 8000, Channels: 1, Samples: pcm}); err != nil {
+		t.Fatal(err)
+	}
 	return b.Bytes()
 }
 
@@ -284,7 +273,7 @@ func TestBaresipCalls(t *testing.T) {
 		t.Run(codec, func(t *testing.T) {
 			b := startBaresip(t, codec)
 			heard := make(chan []int16, 1)
-			ua := startPeerUA(t, func(ctx context.Context, inv *sip.Invite) {
+			ua := startUA(t, ourAddr, func(ctx context.Context, inv *sip.Invite) {
 				leg, err := inv.Answer(ctx)
 				if err != nil {
 					t.Errorf("answer: %v", err)
@@ -304,26 +293,9 @@ func TestBaresipCalls(t *testing.T) {
 	}
 }
 
-func startPeerUA(t *testing.T, handle func(context.Context, *sip.Invite)) *sip.UserAgent {
-	t.Helper()
-	ua := sip.New(sip.Config{Addr: ourAddr + ":0", Allow: func(netip.Addr) bool { return true }})
-	if handle != nil {
-		ua.OnInvite(handle)
-	}
-	if err := ua.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), limit)
-		defer cancel()
-		ua.Stop(ctx)
-	})
-	return ua
-}
-
 func dialBaresip(t *testing.T) *sip.Leg {
 	t.Helper()
-	leg, err := startPeerUA(t, nil).Dial(within(t), sip.DialRequest{From: "+14155550100", Target: "sip:anna@" + peerAddr})
+	leg, err := startUA(t, ourAddr, nil).Dial(within(t), sip.DialRequest{From: "+14155550100", Target: "sip:anna@" + peerAddr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,9 +30,10 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-func startUA(t *testing.T, addr string, handle func(context.Context, *sip.Invite)) *sip.UserAgent {
+// startUA starts a user agent at an IP address that takes calls from every peer, and stops it when the test ends.
+func startUA(t *testing.T, ip string, handle func(context.Context, *sip.Invite)) *sip.UserAgent {
 	t.Helper()
-	ua := sip.New(sip.Config{Addr: addr + ":0"})
+	ua := sip.New(sip.Config{Addr: ip + ":0", Allow: func(netip.Addr) bool { return true }})
 	if handle != nil {
 		ua.OnInvite(handle)
 	}
