@@ -7,10 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Lengths of clauses, in characters. The first is short so that the answer begins early; later ones are as long as a
-// sentence because longer ones are spoken with better melody.
+// Lengths of clauses, in characters. The first is short so that the answer begins early; later ones grow up to a
+// sentence, because longer ones are spoken with better melody. Each must be made while the one before it is heard, or the
+// caller hears a hole: so none is longer than growth times the one before.
 const (
 	firstClause = 45
+	firstJoined = 30 // of several fragments
+	growth      = 2
 	firstLeast  = 8
 	laterClause = 160
 	fragmentMax = 220 // of words without punctuation
@@ -154,8 +157,10 @@ func clauses(fragments []fragment) []clause {
 	var c clause
 	for _, f := range fragments {
 		limit := laterClause
-		if len(out) == 0 {
-			limit = firstClause
+		if len(out) > 0 {
+			limit = min(limit, max(firstJoined, growth*out[len(out)-1].length()))
+		} else {
+			limit = firstJoined
 			if first, rest, ok := cutFirst(f); ok && len(c) == 0 {
 				out = append(out, clause{first})
 				c = clause{rest}

@@ -73,6 +73,25 @@ func TestTheFirstClauseIsShort(t *testing.T) {
 	}
 }
 
+// A clause is made while the one before it is heard.
+func TestClausesGrowSlowly(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"November twenty-sixth, at three thirty P M, for a check-up, under the name Anna Smith, with Doctor Miller.": {
+			"November twenty-sixth,", "at three thirty P M, for a check-up,", "under the name Anna Smith, with Doctor Miller.",
+		},
+		"Yes, of course, I can do that.": {"Yes, of course,", "I can do that."},
+	} {
+		var got []string
+		for _, c := range clauses(fragments(text)) {
+			got = append(got, c.text())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q is spoken as %q", text, got)
+		}
+	}
+}
+
 // TestWhatIsSpokenIsUnderstood goes all the way round: text, speech, telephone, text.
 func TestWhatIsSpokenIsUnderstood(t *testing.T) {
 	t.Parallel()
