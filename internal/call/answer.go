@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"talkstack"
@@ -42,7 +43,12 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 		return
 	}
 	defer leave()
-	agent, err := s.cfg.DB.RouteInbound(ctx, in.To())
+	defer func() { // one call's fault must not end the others; what it leaves in the store has no owner any more
+		if p := recover(); p != nil {
+			log.Error("incoming call panicked", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	agent, err := s.routeInbound(ctx, in.To())
 	if err != nil {
 		log.Info("incoming call refused", "to", talkstack.MaskNumber(in.To()), "error", err)
 		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenAway})
@@ -55,30 +61,57 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 		From: in.From(), To: in.To(), Node: s.cfg.Node, Attempt: 1,
 	}
 	c.MissingVariables = fill(agent, variables(c)).missing
-	c, err = s.cfg.DB.InsertInboundCall(ctx, c)
+	c, err = s.insertInbound(ctx, c)
 	if err != nil {
 		log.Warn("incoming call refused: it could not be stored", "error", err)
 		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenFull})
 		return
 	}
 	log = log.With("call_id", c.SID, "agent_id", c.AgentID)
-	book := newLedger(ctx, log)
-
+	book := s.openLedger(ctx, log)
+	defer book.close()
 	prepared, err := s.prepare(ctx, c, log)
 	if err != nil {
 		log.Error("incoming call could not be prepared", "error", err)
 		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenAway})
-		s.finish(book, c, store.Outcome{Ending: internalEnding()}, log)
+		s.finish(book, c, store.Outcome{Ending: unanswered(ctx, internalEnding())}, log)
 		return
 	}
 	defer prepared.discard()
 	leg, err := in.Answer(ctx)
-	if err != nil { // the caller gave up, or no common codec
+	if err != nil {
 		log.Info("incoming call was not answered", "error", err)
-		s.finish(book, c, store.Outcome{Ending: talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
-			Party: talkstack.PartyCaller, Code: talkstack.EndUserHangup, Message: "The caller gave up before the call was answered.",
-		}}}, log)
+		s.finish(book, c, store.Outcome{Ending: unanswered(ctx, talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
+			Party: talkstack.PartyCarrier, Code: talkstack.EndDialFailed, Message: "The call could not be answered: no audio could be agreed on.",
+		}})}, log)
 		return
 	}
 	s.hold(ctx, c, leg, prepared, book, log)
+}
+
+// unanswered is how an incoming call ends that was not answered: as its owner or its caller wished, else in the given way.
+func unanswered(ctx context.Context, otherwise talkstack.Ending) talkstack.Ending {
+	if ctx.Err() == nil {
+		return otherwise
+	}
+	ending := talkstack.Ending{Reason: talkstack.EndReason{
+		Party: talkstack.PartyCaller, Code: talkstack.EndUserHangup, Message: "The caller gave up before the call was answered.",
+	}}
+	if e, ok := context.Cause(ctx).(*endingError); ok { //nolint:errorlint // set by us, never wrapped
+		ending = e.ending
+	}
+	ending.Status = talkstack.StatusFailed // what was never answered cannot be completed
+	return ending
+}
+
+func (s *Switchboard) routeInbound(ctx context.Context, number string) (talkstack.Agent, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	return s.cfg.DB.RouteInbound(ctx, number)
+}
+
+func (s *Switchboard) insertInbound(ctx context.Context, c talkstack.Call) (talkstack.Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	return s.cfg.DB.InsertInboundCall(ctx, c)
 }

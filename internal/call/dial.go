@@ -15,9 +15,20 @@ import (
 // attempt is no longer ours, nothing is sent.
 func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 	log := s.cfg.Log.With("call_id", c.SID, "agent_id", c.AgentID)
-	ctx, leave := s.enter(ctx, c.SID)
+	ctx, leave, ok := s.enter(ctx, c.SID)
+	if !ok {
+		log.Info("call was not dialled: the server stops")
+		return
+	}
 	defer leave()
 	prepared, err := s.prepare(ctx, c, log)
+	if ctx.Err() != nil { // nothing was sent: the call stays claimed and is queued again, or was taken from us
+		if err == nil {
+			prepared.discard()
+		}
+		log.Info("call was given up before it was dialled", "cause", context.Cause(ctx))
+		return
+	}
 	if err != nil {
 		log.Error("call could not be prepared", "error", err)
 		s.failUndialed(ctx, c, err, log)
@@ -25,13 +36,14 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 	}
 	defer prepared.discard()
 	c.CarrierSID = fmt.Sprintf("%s-%d", c.SID, c.Attempt)
-	if err := s.cfg.DB.MarkDialing(ctx, c); err != nil {
+	if err := s.markDialing(ctx, c); err != nil {
 		// The call stays claimed: the dispatcher or the reaper queues it again, and nothing was sent.
 		log.Warn("call was not dialled", "error", err)
 		return
 	}
 	log.Info("dialling", "to", talkstack.MaskNumber(c.To), "attempt", c.Attempt)
-	book := newLedger(ctx, log)
+	book := s.openLedger(ctx, log)
+	defer book.close()
 	leg, err := s.cfg.Dial(ctx, Dialing{
 		CallID: c.CarrierSID, From: c.From, To: c.To,
 		RingTimeout: prepared.agent.Settings.RingTimeout.Duration(),
@@ -44,6 +56,12 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 		return
 	}
 	s.hold(ctx, c, leg, prepared, book, log)
+}
+
+func (s *Switchboard) markDialing(ctx context.Context, c talkstack.Call) error {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	return s.cfg.DB.MarkDialing(ctx, c)
 }
 
 // dialEnding is how a call ends that was not answered.
@@ -68,6 +86,7 @@ func (s *Switchboard) failUndialed(ctx context.Context, c talkstack.Call, cause 
 	if message := talkstack.ErrorMessage(cause); talkstack.ErrorCode(cause) != talkstack.CodeInternal {
 		ending.Reason.Message = message
 	}
-	book := newLedger(ctx, log)
+	book := s.openLedger(ctx, log)
+	defer book.close()
 	s.finish(book, c, store.Outcome{Ending: ending}, log)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -36,7 +37,9 @@ func (p *prepared) discard() {
 
 // prepare loads the agent of a call, makes its brain, and has its greeting spoken ahead into the cache.
 func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.Logger) (*prepared, error) {
-	agent, err := s.cfg.DB.AgentVersion(ctx, c.AgentID, c.AgentVersion)
+	loading, loaded := context.WithTimeout(ctx, tryLimit)
+	agent, err := s.cfg.DB.AgentVersion(loading, c.AgentID, c.AgentVersion)
+	loaded()
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +93,13 @@ const narrowband = 8000
 
 // hold runs an answered call to its end and stores it.
 func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *prepared, book *ledger, log *slog.Logger) {
+	defer func() { // a fault of ours must not leave the party on the line
+		if p := recover(); p != nil {
+			log.Error("call panicked", "panic", p, "stack", string(debug.Stack()))
+			hangUp(ctx, leg, internalEnding().Reason, log)
+			s.finish(book, c, store.Outcome{Ending: internalEnding()}, log)
+		}
+	}()
 	answered := time.Now()
 	key := ""
 	var rec *recording.Writer
@@ -114,8 +124,8 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 			book.add("turn", func(ctx context.Context) error { return s.cfg.DB.AddTurn(ctx, c.SID, t) })
 		},
 	})}
-	ending := live.Run(ctx)
-	s.finish(book, c, store.Outcome{Ending: ending, Slots: p.brain.Slots()}, log)
+	ending, at := live.Run(ctx)
+	s.finish(book, c, store.Outcome{Ending: ending, EndedAt: at, Slots: p.brain.Slots()}, log)
 }
 
 // limits are the conversation's, with room for the slowest request that a flow may make: the caller is told first what
@@ -135,7 +145,9 @@ func limits(flow *talkstack.Flow) voice.Limits {
 
 // finish stores the end of a call after everything that happened before it, and waits until it is stored.
 func (s *Switchboard) finish(book *ledger, c talkstack.Call, o store.Outcome, log *slog.Logger) {
-	o.EndedAt = time.Now()
+	if o.EndedAt.IsZero() {
+		o.EndedAt = time.Now()
+	}
 	s.cfg.OnEnd(o.Ending)
 	book.add("end", func(ctx context.Context) error { return s.cfg.DB.FinishCall(ctx, c, o) })
 	book.close()

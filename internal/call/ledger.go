@@ -15,6 +15,7 @@ import (
 type ledger struct {
 	ctx    context.Context //nolint:containedctx // bounds the retries of one call's writes
 	cancel context.CancelFunc
+	hurry  context.Context //nolint:containedctx // ends when the server has no time left; nil: never
 	log    *slog.Logger
 	wg     sync.WaitGroup
 
@@ -33,6 +34,10 @@ type entry struct {
 const (
 	retryFirst = 100 * time.Millisecond
 	retryLast  = 5 * time.Second
+	// tryLimit bounds one exchange with the store: a database that does not answer is taken for away.
+	tryLimit = 10 * time.Second
+	// hurryLimit is how long a call's end is tried to be stored once the server has no time left.
+	hurryLimit = 10 * time.Second
 )
 
 // storeLimit is how long the end of a call is tried to be stored before it is left to the reaper.
@@ -60,6 +65,9 @@ func (l *ledger) close() {
 	limit := time.AfterFunc(storeLimit, l.cancel)
 	defer limit.Stop()
 	defer l.cancel()
+	if l.hurry != nil {
+		defer context.AfterFunc(l.hurry, func() { time.AfterFunc(hurryLimit, l.cancel) })()
+	}
 	l.mu.Lock()
 	l.done = true
 	l.mu.Unlock()
@@ -93,10 +101,16 @@ func (l *ledger) run() {
 	}
 }
 
+func (l *ledger) try(e entry) error {
+	ctx, cancel := context.WithTimeout(l.ctx, tryLimit)
+	defer cancel()
+	return e.write(ctx)
+}
+
 // write does one write, again and again while the database is away. Any other failure is ours, and final.
 func (l *ledger) write(e entry) {
 	for pause := retryFirst; ; pause = min(2*pause, retryLast) {
-		err := e.write(l.ctx)
+		err := l.try(e)
 		switch talkstack.ErrorCode(err) {
 		case "":
 			return

@@ -118,3 +118,21 @@ func TestAWriteThatCannotWorkDoesNotHoldUpTheRest(t *testing.T) {
 		}
 	})
 }
+
+// TestWritesHurryWhenTheServerMustStop: a database that stays away holds the stop up for seconds, not minutes.
+func TestWritesHurryWhenTheServerMustStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{away: true}
+		l := newLedger(t.Context(), slog.New(slog.DiscardHandler))
+		hurry, hurryUp := context.WithCancel(t.Context())
+		l.hurry = hurry
+		l.add("end", d.write("end"))
+		begin := time.Now()
+		time.AfterFunc(time.Second, hurryUp)
+		l.close()
+		if took := time.Since(begin); took < 5*time.Second || took > 20*time.Second {
+			t.Errorf("the end was tried to be stored for %v", took)
+		}
+	})
+}

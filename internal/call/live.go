@@ -33,6 +33,8 @@ const (
 	mediaTimeout = 45 * time.Second
 	// hangupLimit bounds the goodbye to a peer that no longer answers.
 	hangupLimit = 5 * time.Second
+	// diskLimit bounds the wait for the last of a recording.
+	diskLimit = 10 * time.Second
 )
 
 // Live is one call that runs: a leg, a conversation and a recording joined by one media loop. Its goroutines are
@@ -44,11 +46,13 @@ type Live struct {
 	log     *slog.Logger
 	dropped atomic.Int64
 	stalled atomic.Bool
+	broken  atomic.Bool // the media loop panicked
 }
 
-// Run holds the conversation until it ends, hangs up, and returns how it ended. When ctx is cancelled the cause
-// says why: a talkstack.Ending made into an error by endingError, or a plain shutdown.
-func (l *Live) Run(ctx context.Context) talkstack.Ending {
+// Run holds the conversation until it ends, hangs up, and returns how it ended and when, which is before the goodbyes to
+// the peer and the disk. When ctx is cancelled the cause says why: a talkstack.Ending made into an error by endingError,
+// or a plain shutdown.
+func (l *Live) Run(ctx context.Context) (talkstack.Ending, time.Time) {
 	heard := make(chan voice.Heard, frameBacklog)
 	pumped := make(chan struct{})
 	go func() {
@@ -58,6 +62,10 @@ func (l *Live) Run(ctx context.Context) talkstack.Ending {
 	}()
 
 	ending := l.converse(ctx, heard)
+	at := time.Now()
+	if l.broken.Load() {
+		ending = internalEnding()
+	}
 	if l.stalled.Load() {
 		ending = talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
 			Party: talkstack.PartyCarrier, Code: talkstack.EndMediaTimeout,
@@ -70,22 +78,40 @@ func (l *Live) Run(ctx context.Context) talkstack.Ending {
 		for range heard { //nolint:revive // emptied until the media loop closes it
 		}
 	}()
-	hangup, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangupLimit)
-	defer cancel()
-	if err := l.leg.Hangup(hangup, ending.Reason); err != nil {
-		l.log.Warn("hang-up was not acknowledged", "error", err)
-	}
+	hangUp(ctx, l.leg, ending.Reason, l.log)
 	<-pumped // the leg is over, so ReadFrame has returned
 	<-drained
-	if l.rec != nil {
-		if err := l.rec.Close(); err != nil {
-			l.log.Error("recording was not closed", "error", err)
-		}
-	}
+	l.closeRecording()
 	if n := l.dropped.Load(); n > 0 {
 		l.log.Warn("frames were dropped for the conversation", "frames", n)
 	}
-	return ending
+	return ending, at
+}
+
+// hangUp says goodbye, within the limit and whatever has become of ctx.
+func hangUp(ctx context.Context, leg Leg, reason talkstack.EndReason, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangupLimit)
+	defer cancel()
+	if err := leg.Hangup(ctx, reason); err != nil {
+		log.Warn("hang-up was not acknowledged", "error", err)
+	}
+}
+
+// closeRecording waits for the disk, but not for one that hangs: the call has to end.
+func (l *Live) closeRecording() {
+	if l.rec == nil {
+		return
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- l.rec.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			l.log.Error("recording was not closed", "error", err)
+		}
+	case <-time.After(diskLimit):
+		l.log.Error("recording was not closed in time: the disk does not answer")
+	}
 }
 
 // converse runs the conversation; a panic in it ends this call, not the others.
@@ -106,6 +132,12 @@ func (l *Live) converse(ctx context.Context, heard <-chan voice.Heard) (ending t
 // pump is the media loop: each tick of the leg's clock takes a frame in and puts a frame out, so both
 // channels of the recording and every latency are on one sample clock.
 func (l *Live) pump(ctx context.Context, heard chan<- voice.Heard) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("media loop panicked", "panic", p, "stack", string(debug.Stack()))
+			l.broken.Store(true)
+		}
+	}()
 	playout := l.conv.Playout()
 	for at := time.Duration(0); ; at += media.FrameDuration {
 		in, err := l.leg.ReadFrame(ctx)

@@ -73,11 +73,23 @@ type Switchboard struct {
 	idle     chan struct{} // closed once draining has found nobody left
 	idleOnce sync.Once
 	wg       sync.WaitGroup
+
+	hurry   context.Context //nolint:containedctx // ends when Drain has no time left
+	hurryUp context.CancelFunc
 }
 
 // New makes a switchboard.
 func New(cfg Config) *Switchboard {
-	return &Switchboard{cfg: cfg, live: map[talkstack.CallSID]context.CancelCauseFunc{}, idle: make(chan struct{})}
+	s := &Switchboard{cfg: cfg, live: map[talkstack.CallSID]context.CancelCauseFunc{}, idle: make(chan struct{})}
+	s.hurry, s.hurryUp = context.WithCancel(context.Background())
+	return s
+}
+
+// openLedger opens the ledger of a call, which must be closed.
+func (s *Switchboard) openLedger(ctx context.Context, log *slog.Logger) *ledger {
+	l := newLedger(ctx, log)
+	l.hurry = s.hurry
+	return l
 }
 
 // Live is the number of calls on the phone or being dialled on this node.
@@ -118,7 +130,7 @@ func (s *Switchboard) Room() int {
 	return max(0, s.cfg.MaxCalls-len(s.live))
 }
 
-// admit registers a call if there is room for it; enter does so in any case, for a call that is already ours.
+// admit registers a call if there is room for it; enter does so for a call that is already ours, unless we drain.
 // The returned context ends with the call's cause; leave must be called once.
 func (s *Switchboard) admit(ctx context.Context, sid talkstack.CallSID) (_ context.Context, leave func(), ok bool) {
 	if s.cfg.Speech.Saturated() {
@@ -133,10 +145,14 @@ func (s *Switchboard) admit(ctx context.Context, sid talkstack.CallSID) (_ conte
 	return ctx, leave, true
 }
 
-func (s *Switchboard) enter(ctx context.Context, sid talkstack.CallSID) (_ context.Context, leave func()) {
+func (s *Switchboard) enter(ctx context.Context, sid talkstack.CallSID) (_ context.Context, leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.register(ctx, sid)
+	if s.draining {
+		return ctx, nil, false
+	}
+	ctx, leave = s.register(ctx, sid)
+	return ctx, leave, true
 }
 
 // register needs the lock.
@@ -178,6 +194,8 @@ func (s *Switchboard) Drain(ctx context.Context) {
 			cancel(&endingError{shutdownEnding()})
 		}
 		s.mu.Unlock()
+		s.hurryUp()
 	}
 	s.wg.Wait()
+	s.hurryUp()
 }
