@@ -51,6 +51,7 @@ func openSpeech(dir string, log *slog.Logger) (*speech, error) {
 }
 
 func (s *speech) close() {
+	s.cache.Close()
 	s.engine.Close()
 	if s.silero != nil {
 		s.silero.Close()

@@ -4,7 +4,9 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -30,6 +32,10 @@ type Cache struct {
 	order   *list.List                 // most recently used first
 	filling map[cacheKey]*filling
 	once    map[cacheKey]struct{} // texts that were asked for once
+
+	ctx    context.Context //nolint:containedctx // the life of the cache, for what outlives its listener
+	cancel context.CancelFunc
+	making sync.WaitGroup
 }
 
 type cacheKey struct {
@@ -54,9 +60,11 @@ type filling struct {
 // errAbandoned is the result of a filling whose maker went away: whoever waits for it makes it himself.
 var errAbandoned = errors.New("voice: the call that made the audio is over")
 
-// NewCache makes a cache of at most maxBytes of audio in front of s.
+// NewCache makes a cache of at most maxBytes of audio in front of s. Close ends it.
 func NewCache(s Synthesizer, maxBytes int) *Cache {
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Cache{
+		ctx: ctx, cancel: cancel,
 		synth: s, maxBytes: maxBytes,
 		entries: map[cacheKey]*list.Element{}, order: list.New(), filling: map[cacheKey]*filling{},
 		once: map[cacheKey]struct{}{},
@@ -108,22 +116,57 @@ func (c *Cache) seen(key cacheKey) bool {
 	return false
 }
 
-// keep passes the synthesizer's audio through and keeps it when it came to its end.
+// keep passes the synthesizer's audio through and keeps it. It is made to its end even when the listener leaves: a caller
+// who asks again and again must not hear the same first half for ever, while the second half is begun anew each time.
 func (c *Cache) keep(ctx context.Context, key cacheKey, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
 	return func(yield func([]int16, error) bool) {
-		var pcm []int16
-		for part, err := range c.synth.Speak(ctx, req) {
-			pcm = append(pcm, part...)
-			if !yield(part, err) || err != nil {
+		f := &filling{done: make(chan struct{}), hurry: make(chan struct{})}
+		close(f.hurry)
+		parts, left := make(chan []int16), make(chan struct{})
+		defer close(left)
+		if !c.begin(key, f, func(ctx context.Context) { c.fill(ctx, key, req, f, parts, left) }) {
+			for part, err := range c.SpeakFixed(ctx, req) { // somebody was faster
+				yield(part, err)
+			}
+			return
+		}
+		for {
+			select {
+			case part := <-parts:
+				if part != nil && !yield(part, nil) {
+					return
+				}
+			case <-f.done:
+				if f.err != nil {
+					yield(nil, f.err)
+				}
+				return
+			case <-ctx.Done():
+				yield(nil, context.Cause(ctx))
 				return
 			}
 		}
-		if ctx.Err() == nil && len(pcm) > 0 {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.put(key, pcm)
-		}
 	}
+}
+
+// begin has make run on its own, unless the text is being made already. The context it is given ends with Close.
+func (c *Cache) begin(key cacheKey, f *filling, make func(ctx context.Context)) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.filling[key] != nil || c.ctx.Err() != nil {
+		return false
+	}
+	c.filling[key] = f
+	c.making.Go(func() { make(c.ctx) })
+	return true
+}
+
+// Close breaks off what is made for nobody, and waits for it. What is kept can still be spoken.
+func (c *Cache) Close() {
+	c.mu.Lock()
+	c.cancel()
+	c.mu.Unlock()
+	c.making.Wait()
 }
 
 // SpeakFixed is Speak for a text that will be wanted again: it is kept.
@@ -165,7 +208,7 @@ func (c *Cache) fetch(ctx context.Context, req talkstack.SpeechRequest) ([]int16
 		f := &filling{done: make(chan struct{}), hurry: make(chan struct{})}
 		c.filling[key] = f
 		c.mu.Unlock()
-		c.fill(ctx, key, req, f)
+		c.fill(ctx, key, req, f, nil, nil)
 		if errors.Is(f.err, errAbandoned) {
 			return nil, context.Cause(ctx)
 		}
@@ -173,8 +216,12 @@ func (c *Cache) fetch(ctx context.Context, req talkstack.SpeechRequest) ([]int16
 	}
 }
 
-func (c *Cache) fill(ctx context.Context, key cacheKey, req talkstack.SpeechRequest, f *filling) {
-	defer func() { // a panic must not leave the others waiting
+// fill makes the audio of f. Its parts go to parts as well, as long as left is open.
+func (c *Cache) fill(ctx context.Context, key cacheKey, req talkstack.SpeechRequest, f *filling, parts chan<- []int16, left <-chan struct{}) {
+	defer func() { // a panic must not leave the others waiting, nor end the process
+		if v := recover(); v != nil {
+			f.err = fmt.Errorf("voice: panic in a synthesizer: %v\n%s", v, debug.Stack())
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.filling, key)
@@ -194,6 +241,17 @@ func (c *Cache) fill(ctx context.Context, key cacheKey, req talkstack.SpeechRequ
 			return
 		}
 		pcm = append(pcm, part...)
+		if parts == nil {
+			continue
+		}
+		select {
+		case parts <- part:
+			select { // it is only valid until the next one is asked for
+			case parts <- nil:
+			case <-left:
+			}
+		case <-left:
+		}
 	}
 	if ctx.Err() == nil {
 		f.pcm, f.err = pcm, nil
