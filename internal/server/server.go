@@ -85,20 +85,21 @@ func Start(ctx context.Context, cfg config.Config, version string, log *slog.Log
 	s := &Server{cfg: cfg, version: version, log: log, metrics: telemetry.NewMetrics(version), served: make(chan error, 1)}
 	defer func() {
 		if err != nil {
-			s.Stop(context.WithoutCancel(ctx))
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+			defer cancel()
+			s.Stop(stop)
 		}
 	}()
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		s.openStore, s.openMedia, s.startPhones, s.startCalls, s.startHTTP, s.prepareDemo,
+		s.openStore, s.openMedia, s.startPhones, s.makeCalls, s.listenHTTP, s.prepareDemo, s.startCalls, s.serveHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
-	s.ready.Store(true)
 	log.Info("ready", "http", s.URL(), "sip", s.phones.Addr().String(), "version", version)
 	return s, nil
 }
@@ -189,8 +190,8 @@ func (s *Server) startPhones(ctx context.Context) error {
 	return nil
 }
 
-// startCalls joins the live side to the store and the phones, and opens both doors of the telephone.
-func (s *Server) startCalls(ctx context.Context) error {
+// makeCalls joins the live side to the store and the phones. Nothing is called or taken yet.
+func (s *Server) makeCalls(context.Context) error {
 	var wake func()
 	counted := newMetrics(s)
 	s.board = call.New(call.Config{
@@ -203,6 +204,11 @@ func (s *Server) startCalls(ctx context.Context) error {
 		Owns: s.board.Owns, Hangup: s.board.Hangup, Log: s.log,
 	})
 	wake = s.dispatcher.Wake
+	return nil
+}
+
+// startCalls opens both doors of the telephone: all else that can fail at a start has not.
+func (s *Server) startCalls(ctx context.Context) error {
 	// An incoming call is only stored for a node that lives, and may come before the dispatcher's first heartbeat.
 	if err := s.db.Heartbeat(ctx, s.node); err != nil {
 		return err
@@ -223,8 +229,9 @@ func (s *Server) startCalls(ctx context.Context) error {
 	return nil
 }
 
-// startHTTP opens the API's door.
-func (s *Server) startHTTP(ctx context.Context) error {
+// listenHTTP makes the API and binds its port. It is closed after the telephone: while calls drain, operators can still
+// watch them and hang them up, and /readyz tells load balancers to go elsewhere.
+func (s *Server) listenHTTP(ctx context.Context) error {
 	api, err := s.newAPI(ctx)
 	if err != nil {
 		return err
@@ -238,17 +245,24 @@ func (s *Server) startHTTP(ctx context.Context) error {
 		Handler: api, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	go func() {
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			s.served <- err
-		}
-	}()
 	s.onStop(func(ctx context.Context) {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
 		if err := s.http.Shutdown(stop); err != nil {
 			_ = s.http.Close()
 		}
+		_ = s.listener.Close() // it may never have been served
 	})
+	return nil
+}
+
+// serveHTTP opens the API's door.
+func (s *Server) serveHTTP(context.Context) error {
+	s.ready.Store(true)
+	go func() {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.served <- err
+		}
+	}()
 	return nil
 }
