@@ -167,6 +167,17 @@ func TestNothingNamesOneMachine(t *testing.T) {
 	}
 }
 
+// A test waits for events. In a testing/synctest bubble a sleep moves virtual time, and costs none.
+func TestNoTestSleepsInRealTime(t *testing.T) {
+	t.Parallel()
+	sleep := regexp.MustCompile(`\btime\.Sleep\(`)
+	for _, f := range projectFiles(t) {
+		if strings.HasSuffix(f.name, "_test.go") && sleep.Match(f.text) && !bytes.Contains(f.text, []byte("\t\"testing/synctest\"\n")) {
+			t.Errorf("%s sleeps in real time: wait for an event, or use testing/synctest", f.name)
+		}
+	}
+}
+
 func TestLinksInDocumentsResolve(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)

@@ -322,7 +322,7 @@ func onVirtualTime(t *testing.T, test func(t *testing.T, db *store.DB)) {
 
 // pass lets virtual time pass, and everything happen that is due by then.
 func pass(d time.Duration) {
-	time.Sleep(d) //nolint:forbidigo // virtual time
+	time.Sleep(d)
 	synctest.Wait()
 }
 
