@@ -45,21 +45,25 @@ func (s *Server) prepareDemo(ctx context.Context) error {
 	}
 	path := filepath.Join(s.cfg.DataDir, demoFile)
 	d, err := readDemo(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("demo account: %w", err)
+	}
+	there, err := s.hasDemo(ctx, d)
+	if err != nil {
+		return err
+	}
+	if !there {
 		empty, err := s.db.Empty(ctx)
 		if err != nil || !empty { // somebody's own data: no demo account in it
 			return err
 		}
-		d = newDemo()
-		err = writeDemo(path, d)
-		if err != nil {
-			return fmt.Errorf("demo account: %w", err)
+		if d == nil {
+			d = newDemo()
 		}
-	} else if err != nil {
-		return fmt.Errorf("demo account: %w", err)
+		d.Complete = false // the file may be of a database that is gone
 	}
 	if !d.Complete {
-		if err := s.createDemo(ctx, d); err != nil {
+		if err := errors.Join(writeDemo(path, d), s.createDemo(ctx, d)); err != nil {
 			return fmt.Errorf("demo account: %w", err)
 		}
 		d.Complete = true
@@ -69,6 +73,18 @@ func (s *Server) prepareDemo(ctx context.Context) error {
 	}
 	s.demo = d
 	return s.rehearseDemo(ctx)
+}
+
+// hasDemo reports whether this database has the account of a demo file.
+func (s *Server) hasDemo(ctx context.Context, d *Demo) (bool, error) {
+	if d == nil {
+		return false, nil
+	}
+	_, err := s.db.User(ctx, d.UserID)
+	if talkstack.ErrorCode(err) == talkstack.CodeNotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // rehearseDemo speaks the demo agent's sentences ahead while nobody waits: a newcomer's first call is as quick as any.
@@ -175,7 +191,12 @@ func writeDemo(path string, d *Demo) error {
 		return err
 	}
 	part := path + ".part"
-	if err := os.WriteFile(part, append(b, '\n'), 0o600); err != nil {
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil { // synced before it is renamed: never empty after a power cut
 		return err
 	}
 	return os.Rename(part, path)

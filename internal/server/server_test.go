@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -181,4 +183,48 @@ func get(t *testing.T, s *server.Server, d *server.Demo, path string) answer {
 		t.Fatal(fmt.Errorf("%s: %w", path, err))
 	}
 	return a
+}
+
+// TestDemoAccountIsTheDatabases: what is printed works, whatever has become of the database or of a start that was killed.
+func TestDemoAccountIsTheDatabases(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	s := start(t, cfg)
+	first := *s.Demo()
+	stop(t, s)
+	works := func(what string) {
+		t.Helper()
+		s := start(t, cfg)
+		defer stop(t, s)
+		if d := s.Demo(); d == nil || *d != first {
+			t.Fatalf("%s: the demo account is %+v", what, d)
+		}
+		if got := get(t, s, s.Demo(), "/v1/agents/"+string(first.AgentID)); got.status != http.StatusOK || got.body["phone_number"] != first.Number {
+			t.Errorf("%s: the demo agent is %+v", what, got)
+		}
+	}
+	works("a second start")
+	for _, file := range []string{"talkstack.db", "talkstack.db-wal", "talkstack.db-shm"} {
+		if err := os.Remove(filepath.Join(cfg.DataDir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	works("another database")
+
+	other := settings(t)
+	own, err := store.Open(t.Context(), store.Config{Path: filepath.Join(other.DataDir, "talkstack.db"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = own.Migrate(t.Context())
+	_, made := own.CreateUser(t.Context(), talkstack.User{Email: "a@example.com", Name: "A"})
+	file, read := os.ReadFile(filepath.Join(cfg.DataDir, "demo.json"))
+	if err := errors.Join(err, made, own.Close(), read, os.WriteFile(filepath.Join(other.DataDir, "demo.json"), file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, other)
+	defer stop(t, s)
+	if s.Demo() != nil {
+		t.Error("a demo account is shown that somebody's own database does not have")
+	}
 }
