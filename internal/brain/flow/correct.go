@@ -53,7 +53,14 @@ func (t *turn) mayCorrect(u *spoken.Utterance, n, past *talkstack.FlowNode, corr
 		first, _ := u.YesNo()
 		return corrects && first.Text == spoken.No && len(t.state.confirming) == 0
 	}
-	return corrects || past.Slot.Type == talkstack.SlotDate || past.Slot.Type == talkstack.SlotTime
+	if past.Slot.Type != talkstack.SlotDate && past.Slot.Type != talkstack.SlotTime {
+		return corrects
+	}
+	if n.Slot.Type == talkstack.SlotPhone || n.Slot.Type == talkstack.SlotDigits { // the "five zero one" in them is no time
+		v, _ := t.reader.Answer(u, n.Slot, "")
+		return corrects && !v.Found()
+	}
+	return true
 }
 
 // sent reports whether a request that changes something outside has used the slot since trail[i].

@@ -344,3 +344,26 @@ func TestRetractedReplyLeavesNoTrace(t *testing.T) {
 		t.Errorf("date is %q, want 2026-11-27", got)
 	}
 }
+
+func TestDictatedDigitsCorrectNoTime(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{
+		"My number is. Four one five. Five, five, five. Zero one two three.",
+		"No, use four one five, five five five, zero one two three.",
+	} {
+		b := flow.New(flow.Config{Flow: flow.Demo(), Now: monday})
+		story(t, b, []line{
+			{"", nil},
+			{"Thursday.", []string{"what time"}},
+			{"Half past three.", []string{"check-up"}},
+			{"A cleaning.", []string{"name"}},
+			{"Anna Smith.", []string{"reminder"}},
+			{"No.", []string{"Which number"}},
+			{number, []string{"4 1 5, 5 5 5, 0 1 2 3"}},
+			{"Yes.", []string{"3:30"}},
+		})
+		if s := b.Slots(); s["phone"] != "4155550123" || s["time"] != "15:30" {
+			t.Errorf("%q: slots %v", number, s)
+		}
+	}
+}
