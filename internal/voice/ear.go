@@ -17,6 +17,9 @@ const (
 	// releaseLimit is how long after the detector's last frame of speech a sound still belongs to the last word: the
 	// "t" of "right" is let go up to a fifth of a second after its vowel, and an "s" fades.
 	releaseLimit = 240 * time.Millisecond
+	// onsetLimit is how far before the detector's first frame of speech the true beginning is looked for: detectors
+	// notice a soft onset late.
+	onsetLimit = 100 * time.Millisecond
 	// quietestSpeech is the lowest level that counts as sound when the end of speech is located.
 	quietestSpeech = 64
 )
@@ -34,6 +37,8 @@ type ear struct {
 
 	run   int           // frames of speech in a row
 	still int           // frames without speech in a row
+	onset time.Duration // where the sound that is on now began, in whole frames
+	sound bool          // a sound above the floor is on
 	floor int           // typical loudest sample of a frame without speech
 	loud  time.Duration // end of the last sound above the floor
 }
@@ -69,8 +74,12 @@ func (e *ear) hear(f *media.Frame, at time.Duration, speech bool) segmentChange 
 	}
 	change := noChange
 	if !e.speaking {
-		e.speaking, e.voiced = true, time.Duration(e.run-1)*media.FrameDuration
-		e.start = at - e.voiced
+		detected := at - time.Duration(e.run-1)*media.FrameDuration
+		e.start = detected
+		if e.sound && detected-e.onset <= onsetLimit {
+			e.start = min(e.start, max(e.onset, e.end))
+		}
+		e.speaking, e.voiced = true, at-e.start
 		change = segmentStarted
 	}
 	e.voiced += media.FrameDuration
@@ -98,9 +107,13 @@ func (e *ear) measure(f *media.Frame, at time.Duration, speech bool) {
 	for i := len(samples) - 1; i >= 0; i-- {
 		if v := int(samples[i]); v >= limit || -v >= limit {
 			e.loud = at + time.Duration(i+1)*time.Second/time.Duration(e.rate)
+			if !e.sound {
+				e.sound, e.onset = true, at
+			}
 			return
 		}
 	}
+	e.sound = false
 }
 
 // endOfSpeech is the last sound before the end of the detector's last frame of speech. A detector that says

@@ -17,7 +17,7 @@ const (
 	noWords = 2 * time.Second
 	// briefSound is how short a sound is in which one word fits: a recogniser that has two for it ("Yeah, for.") has
 	// made up the second.
-	briefSound = 560 * time.Millisecond
+	briefSound = 620 * time.Millisecond
 	// nearlyDone is how close to its end a question may be for "yes" to be its answer.
 	nearlyDone = 1200 * time.Millisecond
 	// pickUpWindow is how late in a call "hello" may begin and still be how the phone was answered.
