@@ -174,7 +174,17 @@ func killNodes(t *testing.T, o orders, nodes int) {
 			t.Error(err)
 		}
 	}()
-	log, err := os.ReadFile(o.Carrier)
+	ends := checkDials(t, db, placed, o.Carrier)
+	t.Logf("%d calls, %d kills: %v", len(placed), kills, ends)
+	if ends[talkstack.EndAgentHangup] == 0 {
+		t.Error("no call was completed at all")
+	}
+}
+
+// checkDials compares how the calls ended with the carrier's log, and counts the reasons.
+func checkDials(t *testing.T, db *store.DB, placed []talkstack.Call, carrier string) map[talkstack.EndCode]int {
+	t.Helper()
+	log, err := os.ReadFile(carrier)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,10 +205,7 @@ func killNodes(t *testing.T, o orders, nodes int) {
 			t.Errorf("call ended as %s/%s and was dialled %d times", e.Status, e.EndReason.Code, n)
 		}
 	}
-	t.Logf("%d calls, %d kills: %v, %d dials", len(placed), kills, ends, len(dials))
-	if ends[talkstack.EndAgentHangup] == 0 {
-		t.Error("no call was completed at all")
-	}
+	return ends
 }
 
 // process is a node in a process of its own.

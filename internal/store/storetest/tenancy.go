@@ -18,15 +18,53 @@ func testTenancy(t *testing.T, db *store.DB) {
 	mine, theirs := NewAccount(t, db, 5), NewAccount(t, db, 5)
 	call := theirs.Place(t, db, 1)[0]
 	me := mine.User.ID
-	name := "changed"
-	inMine := talkstack.Agent{UserID: me, Name: "x", Settings: talkstack.DefaultAgentSettings()}
-	type ids struct {
-		project talkstack.ProjectID
-		agent   talkstack.AgentID
-		number  talkstack.NumberID
-		sid     string
+	other := ids{theirs.Project.ID, theirs.Agent.ID, theirs.Number.ID, string(call.SID)}
+	unknown := ids{talkstack.NewProjectID(), talkstack.NewAgentID(), talkstack.NewNumberID(), string(talkstack.NewCallSID())}
+	hostile := ids{"\x00' OR 1=1 --", "\xff\xfe", "", "%"}
+	for name, method := range personalMethods(t, db, mine) {
+		want := method(unknown)
+		wantCode(t, want, talkstack.CodeNotFound)
+		for _, id := range []ids{other, hostile} {
+			if name == "AssignNumber 2" && id == hostile || name == "AssignNumber" && id == hostile {
+				continue // both ids are tried above in their plain form
+			}
+			err := method(id)
+			if talkstack.ErrorCode(err) != talkstack.CodeNotFound || talkstack.ErrorMessage(err) != talkstack.ErrorMessage(want) {
+				t.Errorf("%s of %+q: %v; of an unknown id: %v", name, id, err, want)
+			}
+		}
 	}
-	methods := map[string]func(ids) error{
+	if numbers := got[[]talkstack.Number](t)(db.NumbersByAgent(ctx, me, theirs.Agent.ID)); len(numbers) != 0 {
+		t.Errorf("numbers of another account's agent: %v", numbers)
+	}
+	if numbers := got[[]talkstack.Number](t)(db.NumbersByProject(ctx, me, theirs.Project.ID)); len(numbers) != 0 {
+		t.Errorf("numbers of another account's project: %v", numbers)
+	}
+	for _, p := range got[[]talkstack.Project](t)(db.Projects(ctx, me)) {
+		if p.UserID != me {
+			t.Errorf("another account's project is listed: %+v", p)
+		}
+	}
+	// Nothing of theirs has changed.
+	equal(t, "their project", got[talkstack.Project](t)(db.Project(ctx, theirs.User.ID, theirs.Project.ID)), theirs.Project)
+	equal(t, "their agent", got[talkstack.Agent](t)(db.Agent(ctx, theirs.User.ID, theirs.Agent.ID)), theirs.Agent)
+	equal(t, "their number", got[talkstack.Number](t)(db.Number(ctx, theirs.User.ID, theirs.Number.ID)), theirs.Number)
+	equal(t, "their call", got[talkstack.Call](t)(db.Call(ctx, theirs.User.ID, string(call.SID))), call)
+}
+
+// ids are what a person may send.
+type ids struct {
+	project talkstack.ProjectID
+	agent   talkstack.AgentID
+	number  talkstack.NumberID
+	sid     string
+}
+
+// personalMethods calls each method that a person can reach, for the owner of an account, with ids that may be anybody's.
+func personalMethods(t *testing.T, db *store.DB, mine Account) map[string]func(ids) error {
+	t.Helper()
+	ctx, me, name := t.Context(), mine.User.ID, "changed"
+	return map[string]func(ids) error{
 		"SetActiveProject": func(id ids) error { _, _, err := db.SetActiveProject(ctx, me, id.project); return err },
 		"Project":          func(id ids) error { _, err := db.Project(ctx, me, id.project); return err },
 		"UpdateProject": func(id ids) error {
@@ -38,8 +76,7 @@ func testTenancy(t *testing.T, db *store.DB) {
 		"SetActiveAgent 2":  func(id ids) error { _, err := db.SetActiveAgent(ctx, me, id.project, mine.Agent.ID); return err },
 		"RemoveActiveAgent": func(id ids) error { return db.RemoveActiveAgent(ctx, me, id.agent) },
 		"CreateAgent": func(id ids) error {
-			a := inMine
-			a.ProjectID = id.project
+			a := talkstack.Agent{UserID: me, ProjectID: id.project, Name: "x", Settings: talkstack.DefaultAgentSettings()}
 			_, err := db.CreateAgent(ctx, a, "")
 			return err
 		},
@@ -69,38 +106,6 @@ func testTenancy(t *testing.T, db *store.DB) {
 		"RequestHangup": func(id ids) error { _, err := db.RequestHangup(ctx, me, id.sid); return err },
 		"Turns":         func(id ids) error { _, err := db.Turns(ctx, me, id.sid); return err },
 	}
-	other := ids{theirs.Project.ID, theirs.Agent.ID, theirs.Number.ID, string(call.SID)}
-	unknown := ids{talkstack.NewProjectID(), talkstack.NewAgentID(), talkstack.NewNumberID(), string(talkstack.NewCallSID())}
-	hostile := ids{"\x00' OR 1=1 --", "\xff\xfe", "", "%"}
-	for name, method := range methods {
-		want := method(unknown)
-		wantCode(t, want, talkstack.CodeNotFound)
-		for _, id := range []ids{other, hostile} {
-			if name == "AssignNumber 2" && id == hostile || name == "AssignNumber" && id == hostile {
-				continue // both ids are tried above in their plain form
-			}
-			err := method(id)
-			if talkstack.ErrorCode(err) != talkstack.CodeNotFound || talkstack.ErrorMessage(err) != talkstack.ErrorMessage(want) {
-				t.Errorf("%s of %+q: %v; of an unknown id: %v", name, id, err, want)
-			}
-		}
-	}
-	if numbers := got[[]talkstack.Number](t)(db.NumbersByAgent(ctx, me, theirs.Agent.ID)); len(numbers) != 0 {
-		t.Errorf("numbers of another account's agent: %v", numbers)
-	}
-	if numbers := got[[]talkstack.Number](t)(db.NumbersByProject(ctx, me, theirs.Project.ID)); len(numbers) != 0 {
-		t.Errorf("numbers of another account's project: %v", numbers)
-	}
-	for _, p := range got[[]talkstack.Project](t)(db.Projects(ctx, me)) {
-		if p.UserID != me {
-			t.Errorf("another account's project is listed: %+v", p)
-		}
-	}
-	// Nothing of theirs has changed.
-	equal(t, "their project", got[talkstack.Project](t)(db.Project(ctx, theirs.User.ID, theirs.Project.ID)), theirs.Project)
-	equal(t, "their agent", got[talkstack.Agent](t)(db.Agent(ctx, theirs.User.ID, theirs.Agent.ID)), theirs.Agent)
-	equal(t, "their number", got[talkstack.Number](t)(db.Number(ctx, theirs.User.ID, theirs.Number.ID)), theirs.Number)
-	equal(t, "their call", got[talkstack.Call](t)(db.Call(ctx, theirs.User.ID, string(call.SID))), call)
 }
 
 // testTimes: a time comes back as the same instant in UTC, in microseconds, and sorts as one, whatever its zone was.
