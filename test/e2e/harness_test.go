@@ -51,6 +51,7 @@ type system struct {
 	*server.Server
 	api  *client.Client
 	demo *server.Demo
+	url  string
 }
 
 func start(t testing.TB, cfg config.Config) *system {
@@ -69,7 +70,7 @@ func start(t testing.TB, cfg config.Config) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &system{Server: s, api: api, demo: s.Demo()}
+	return &system{Server: s, api: api, demo: s.Demo(), url: s.URL()}
 }
 
 // testWriter sends the server's log to the test's.
@@ -124,7 +125,7 @@ func (s *system) ask(t testing.TB, method, path string, body, out any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, bytes.NewReader(b))
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
