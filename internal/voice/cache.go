@@ -3,7 +3,6 @@ package voice
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"runtime/debug"
@@ -49,16 +48,16 @@ type cacheEntry struct {
 	pcm []int16
 }
 
-// filling is a clause that is being synthesised for the cache; the others who want it wait.
+// filling is a clause that is being synthesised for the cache. Whoever wants it hears it as it grows.
 type filling struct {
-	done  chan struct{}
 	hurry chan struct{} // closed when somebody waits for what is made ahead
+
+	mu    sync.Mutex
 	pcm   []int16
 	err   error
+	ended bool
+	grown chan struct{} // closed, and made anew, when there is more
 }
-
-// errAbandoned is the result of a filling whose maker went away: whoever waits for it makes it himself.
-var errAbandoned = errors.New("voice: the call that made the audio is over")
 
 // NewCache makes a cache of at most maxBytes of audio in front of s. Close ends it.
 func NewCache(s Synthesizer, maxBytes int) *Cache {
@@ -91,10 +90,8 @@ func (c *Cache) Speak(ctx context.Context, req talkstack.SpeechRequest) iter.Seq
 	switch {
 	case ok:
 		return func(yield func([]int16, error) bool) { yield(pcm, nil) }
-	case f != nil:
+	case f != nil, again:
 		return c.SpeakFixed(ctx, req)
-	case again:
-		return c.keep(ctx, key, req)
 	}
 	return c.synth.Speak(ctx, req)
 }
@@ -116,145 +113,119 @@ func (c *Cache) seen(key cacheKey) bool {
 	return false
 }
 
-// keep passes the synthesizer's audio through and keeps it. It is made to its end even when the listener leaves: a caller
-// who asks again and again must not hear the same first half for ever, while the second half is begun anew each time.
-func (c *Cache) keep(ctx context.Context, key cacheKey, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
-	return func(yield func([]int16, error) bool) {
-		f := &filling{done: make(chan struct{}), hurry: make(chan struct{})}
-		close(f.hurry)
-		parts, left := make(chan []int16), make(chan struct{})
-		defer close(left)
-		if !c.begin(key, f, func(ctx context.Context) { c.fill(ctx, key, req, f, parts, left) }) {
-			for part, err := range c.SpeakFixed(ctx, req) { // somebody was faster
-				yield(part, err)
-			}
-			return
-		}
-		for {
-			select {
-			case part := <-parts:
-				if part != nil && !yield(part, nil) {
-					return
-				}
-			case <-f.done:
-				if f.err != nil {
-					yield(nil, f.err)
-				}
-				return
-			case <-ctx.Done():
-				yield(nil, context.Cause(ctx))
-				return
-			}
-		}
-	}
-}
-
-// begin has make run on its own, unless the text is being made already. The context it is given ends with Close.
-func (c *Cache) begin(key cacheKey, f *filling, make func(ctx context.Context)) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.filling[key] != nil || c.ctx.Err() != nil {
-		return false
-	}
-	c.filling[key] = f
-	c.making.Go(func() { make(c.ctx) })
-	return true
-}
-
 // Close breaks off what is made for nobody, and waits for it. What is kept can still be spoken.
 func (c *Cache) Close() {
-	c.mu.Lock()
 	c.cancel()
-	c.mu.Unlock()
 	c.making.Wait()
 }
 
-// SpeakFixed is Speak for a text that will be wanted again: it is kept.
+// SpeakFixed is Speak for a text that will be wanted again: it is kept. It is made to its end even when the listener
+// leaves: a caller who asks again and again must not hear the same first half for ever, while the second half is begun
+// anew each time.
 func (c *Cache) SpeakFixed(ctx context.Context, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
-	return func(yield func([]int16, error) bool) { yield(c.fetch(ctx, req)) }
+	return func(yield func([]int16, error) bool) {
+		pcm, f := c.find(req)
+		if f == nil {
+			yield(pcm, nil)
+			return
+		}
+		f.stream(ctx, yield)
+	}
 }
 
 // Warm synthesises a fixed text ahead, clause by clause as a conversation will speak it.
 func (c *Cache) Warm(ctx context.Context, req talkstack.SpeechRequest) error {
 	for _, clause := range Clauses(req.Text) {
 		req.Text = clause
-		if _, err := c.fetch(ctx, req); err != nil {
-			return err
+		for _, err := range c.SpeakFixed(ctx, req) {
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// fetch returns the audio of req from the cache, or makes it; of many who want the same, one makes it.
-func (c *Cache) fetch(ctx context.Context, req talkstack.SpeechRequest) ([]int16, error) {
+// find gives the audio of req from the cache, or what makes it: of many who want the same, the first has it made.
+func (c *Cache) find(req talkstack.SpeechRequest) ([]int16, *filling) {
 	key := keyOf(req)
-	for {
-		c.mu.Lock()
-		if pcm, ok := c.get(key); ok {
-			c.mu.Unlock()
-			return pcm, nil
-		}
-		if f := c.filling[key]; f != nil {
-			if !req.Ahead && !closed(f.hurry) {
-				close(f.hurry)
-			}
-			c.mu.Unlock()
-			pcm, err := f.wait(ctx)
-			if errors.Is(err, errAbandoned) {
-				continue
-			}
-			return pcm, err
-		}
-		f := &filling{done: make(chan struct{}), hurry: make(chan struct{})}
-		c.filling[key] = f
-		c.mu.Unlock()
-		c.fill(ctx, key, req, f, nil, nil)
-		if errors.Is(f.err, errAbandoned) {
-			return nil, context.Cause(ctx)
-		}
-		return f.pcm, f.err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if pcm, ok := c.get(key); ok {
+		return pcm, nil
 	}
+	f := c.filling[key]
+	if f == nil {
+		f = &filling{hurry: make(chan struct{}), grown: make(chan struct{})}
+		c.filling[key] = f
+		c.making.Go(func() { c.fill(key, req, f) })
+	}
+	if !req.Ahead && !closed(f.hurry) {
+		close(f.hurry)
+	}
+	return nil, f
 }
 
-// fill makes the audio of f. Its parts go to parts as well, as long as left is open.
-func (c *Cache) fill(ctx context.Context, key cacheKey, req talkstack.SpeechRequest, f *filling, parts chan<- []int16, left <-chan struct{}) {
-	defer func() { // a panic must not leave the others waiting, nor end the process
+// fill makes the audio of f.
+func (c *Cache) fill(key cacheKey, req talkstack.SpeechRequest, f *filling) {
+	var err error
+	defer func() { // a panic must not leave listeners waiting, nor end the process
 		if v := recover(); v != nil {
-			f.err = fmt.Errorf("voice: panic in a synthesizer: %v\n%s", v, debug.Stack())
+			err = fmt.Errorf("voice: panic in a synthesizer: %v\n%s", v, debug.Stack())
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.filling, key)
-		if f.err == nil && len(f.pcm) > 0 && len(key.text) <= maxCachedText {
+		if err == nil && len(f.pcm) > 0 && len(key.text) <= maxCachedText {
 			c.put(key, f.pcm)
 		}
-		close(f.done)
+		f.grow(nil, err, true)
 	}()
-	f.err = errAbandoned // unless the loop below says otherwise
-	var pcm []int16
 	req.Hurry = f.hurry
-	for part, err := range c.synth.Speak(ctx, req) {
-		if err != nil {
-			if ctx.Err() == nil {
-				f.err = err
-			}
+	for part, e := range c.synth.Speak(c.ctx, req) {
+		if e != nil {
+			err = e
 			return
 		}
-		pcm = append(pcm, part...)
-		if parts == nil {
+		f.grow(part, nil, false)
+	}
+	err = c.ctx.Err()
+}
+
+func (f *filling) grow(part []int16, err error, ended bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pcm = append(f.pcm, part...)
+	f.err, f.ended = err, ended
+	close(f.grown)
+	f.grown = make(chan struct{})
+}
+
+// stream yields the audio as it is made.
+func (f *filling) stream(ctx context.Context, yield func([]int16, error) bool) {
+	for pos := 0; ; {
+		f.mu.Lock()
+		part, grown, ended, err := f.pcm[pos:len(f.pcm):len(f.pcm)], f.grown, f.ended, f.err
+		f.mu.Unlock()
+		switch {
+		case len(part) > 0:
+			pos += len(part)
+			if !yield(part, nil) {
+				return
+			}
 			continue
+		case err != nil:
+			yield(nil, err)
+			return
+		case ended:
+			return
 		}
 		select {
-		case parts <- part:
-			select { // it is only valid until the next one is asked for
-			case parts <- nil:
-			case <-left:
-			}
-		case <-left:
+		case <-grown:
+		case <-ctx.Done():
+			yield(nil, context.Cause(ctx))
+			return
 		}
-	}
-	if ctx.Err() == nil {
-		f.pcm, f.err = pcm, nil
 	}
 }
 
@@ -264,15 +235,6 @@ func closed(ch <-chan struct{}) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-func (f *filling) wait(ctx context.Context) ([]int16, error) {
-	select {
-	case <-f.done:
-		return f.pcm, f.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
 	}
 }
 
