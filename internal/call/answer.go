@@ -48,7 +48,8 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 			log.Error("incoming call panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	agent, err := s.routeInbound(ctx, in.To())
+	called := dialled(in.To())
+	agent, err := s.routeInbound(ctx, called)
 	if err != nil {
 		log.Info("incoming call refused", "to", talkstack.MaskNumber(in.To()), "error", err)
 		in.Reject(Refusal{Code: talkstack.ErrorCode(err), RetryAfter: retryWhenAway})
@@ -58,7 +59,7 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 	c := talkstack.Call{
 		SID: sid, CarrierSID: in.CallID(), UserID: agent.UserID, ProjectID: agent.ProjectID,
 		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Inbound,
-		From: in.From(), To: in.To(), Node: s.cfg.Node, Attempt: 1,
+		From: in.From(), To: called, Node: s.cfg.Node, Attempt: 1,
 	}
 	c.MissingVariables = fill(agent, variables(c)).missing
 	c, err = s.insertInbound(ctx, c)
@@ -102,6 +103,16 @@ func unanswered(ctx context.Context, otherwise talkstack.Ending) talkstack.Endin
 	}
 	ending.Status = talkstack.StatusFailed // what was never answered cannot be completed
 	return ending
+}
+
+// dialled is the number that was called in E.164 form: many carriers send it without the +. What is none stays as it is.
+func dialled(to string) string {
+	for _, n := range []string{to, "+" + to} {
+		if e164, err := talkstack.ParseE164(n); err == nil {
+			return e164
+		}
+	}
+	return to
 }
 
 func (s *Switchboard) routeInbound(ctx context.Context, number string) (talkstack.Agent, error) {

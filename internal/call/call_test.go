@@ -322,9 +322,16 @@ func (i *fakeIncoming) Reject(r call.Refusal) { i.refusal = &r }
 
 func TestInboundCallFindsItsAgent(t *testing.T) {
 	t.Parallel()
+	for _, to := range []string{number, strings.TrimPrefix(number, "+")} { // some carriers leave the + out
+		testInbound(t, to)
+	}
+}
+
+func testInbound(t *testing.T, to string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := setUp(t, nil)
-		in := &fakeIncoming{to: number}
+		in := &fakeIncoming{to: to}
 		f.Answer(t.Context(), in)
 		c, err := f.db.Call(t.Context(), f.user, "carrier-1")
 		must(t, err)

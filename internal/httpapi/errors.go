@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -182,7 +183,7 @@ func writeError(ctx huma.Context, status int, message string, errs ...error) hum
 	setHeaders(ctx, f)
 	switch log := logger(ctx.Context()).With("operation", ctx.Operation().OperationID, "error", f.cause); {
 	case f.status < http.StatusInternalServerError:
-	case ctx.Context().Err() != nil:
+	case errors.Is(ctx.Context().Err(), context.Canceled):
 		log.Debug("request given up by its client")
 	default:
 		log.Error("request failed")

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"talkstack"
+	"talkstack/internal/httpapi"
 	"talkstack/internal/httpapi/httpapitest"
 	"talkstack/internal/store"
 )
@@ -179,5 +182,26 @@ func TestWrongRequestsAreToldWhatIsRight(t *testing.T) {
 	answer := httptest.NewRecorder()
 	if s.API.ServeHTTP(answer, bare); answer.Code != http.StatusOK {
 		t.Errorf("a health check without a Host header: %d", answer.Code)
+	}
+}
+
+// hanging is a part that does not answer before its time is over; it does not wait for that.
+type hanging struct{ limit chan time.Duration }
+
+func (h hanging) Place(ctx context.Context, _ talkstack.Placement) (talkstack.Call, error) {
+	deadline, _ := ctx.Deadline() // the zero time: it would be waited for without end
+	h.limit <- time.Until(deadline)
+	return talkstack.Call{}, talkstack.WrapError(talkstack.CodeUnavailable, context.DeadlineExceeded, "The database is not available.")
+}
+
+func TestRequestsAreNotWaitedForWithoutEnd(t *testing.T) {
+	t.Parallel()
+	h := hanging{make(chan time.Duration, 1)}
+	s := newServer(t, store.SQLite, func(c *httpapi.Config) { c.Calls = h })
+	w := newWorld(t, s, "john@host.example", "+14155550148")
+	r := s.Do(t, request{Method: "POST", Path: "/call/makeCall", Key: w.Key, Body: object{"number": "+12065550123", "projectId": w.project}})
+	expectError(t, "a database that hangs", r, http.StatusServiceUnavailable, "The database is not available.")
+	if limit := <-h.limit; limit <= 0 || limit > time.Minute {
+		t.Errorf("the request had %v, want at most a minute", limit)
 	}
 }

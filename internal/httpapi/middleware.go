@@ -51,7 +51,7 @@ func isV1(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/
 
 // wrap puts around every handler what every request gets, outermost first.
 func (a *API) wrap(mux *chi.Mux) {
-	mux.Use(a.observe, secure, a.recover, a.locate, refuseBadText, limitBody, middleware.GetHead)
+	mux.Use(a.observe, secure, a.recover, a.locate, refuseBadText, limitBody, limitTime, middleware.GetHead)
 	mux.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, r, failure{status: http.StatusNotFound, code: talkstack.CodeNotFound, message: "There is no such endpoint: see /docs."})
 	})
@@ -232,6 +232,18 @@ func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
+	})
+}
+
+// timeLimit is how long an answer may take to be made: a database that does not reply is away, and the client is told so.
+// Sending it may take longer.
+const timeLimit = 30 * time.Second
+
+func limitTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), timeLimit)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
