@@ -97,6 +97,7 @@ func New(c Config) (*API, error) {
 	a.huma.UseMiddleware(a.authenticate, a.readBody)
 	a.routes()
 	a.pages(mux)
+	addExamples(a.huma.OpenAPI().Components.Schemas)
 	doc, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: openapi document: %w", err)
