@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"talkstack"
-	"talkstack/client"
 	"talkstack/internal/phonetest"
 )
 
@@ -165,21 +163,5 @@ func testHold(t *testing.T, s *system) {
 	}
 	if users := sc.stored(talkstack.RoleUser); strings.Contains(users, "not") {
 		t.Errorf("the agent heard %q, which was said while it was held", users)
-	}
-}
-
-// follow waits until a call has a status.
-func (s *system) follow(t testing.TB, sid talkstack.CallSID, status talkstack.CallStatus) {
-	t.Helper()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	there := errors.New("there")
-	c, err := s.api.Watch(ctx, sid, 20*time.Millisecond, func(c client.Call) {
-		if c.Status == status {
-			cancel(there)
-		}
-	})
-	if !errors.Is(err, there) && c.Status != status && !errors.Is(context.Cause(ctx), there) {
-		t.Fatalf("call %s is %s, want %s: %v", sid, c.Status, status, err)
 	}
 }

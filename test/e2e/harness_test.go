@@ -125,7 +125,21 @@ func (s *system) ask(t testing.TB, method, path string, body, out any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewReader(b))
+	status, answer := s.exchange(t, method, path, bytes.NewReader(b))
+	if status != http.StatusOK {
+		t.Fatalf("%s %s: %d: %s", method, path, status, answer)
+	}
+	if out != nil {
+		if err := json.Unmarshal(answer, out); err != nil {
+			t.Fatalf("%s %s: %v in %s", method, path, err, answer)
+		}
+	}
+}
+
+// exchange sends a body as it is, with the demo key, and returns the status and the body of the answer.
+func (s *system) exchange(t testing.TB, method, path string, body io.Reader) (int, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,14 +154,7 @@ func (s *system) ask(t testing.TB, method, path string, body, out any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s: %s", method, path, resp.Status, answer)
-	}
-	if out != nil {
-		if err := json.Unmarshal(answer, out); err != nil {
-			t.Fatalf("%s %s: %v in %s", method, path, err, answer)
-		}
-	}
+	return resp.StatusCode, answer
 }
 
 // patchAgent changes the demo agent's settings.

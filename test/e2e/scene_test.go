@@ -143,7 +143,7 @@ func wantWords(t testing.TB, who, text string, words ...string) {
 	}
 }
 
-// call reads a call object of one of the two APIs.
+// object reads an object of one of the two APIs.
 func (s *system) object(t testing.TB, method, path string, body any) map[string]any {
 	t.Helper()
 	var out map[string]any
@@ -151,29 +151,15 @@ func (s *system) object(t testing.TB, method, path string, body any) map[string]
 	return out
 }
 
-// send sends a raw body with the demo key and returns the status and the decoded error body.
+// send sends a body as it is and returns the status and the decoded error body.
 func (s *system) send(t testing.TB, method, path string, body io.Reader) (int, map[string]any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("x-api-key", s.demo.APIKey)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	status, answer := s.exchange(t, method, path, body)
 	var out map[string]any
-	if err := json.Unmarshal(b, &out); err != nil {
-		t.Fatalf("%s %s answered %d without a JSON object: %s", method, path, resp.StatusCode, bytes.TrimSpace(b))
+	if err := json.Unmarshal(answer, &out); err != nil {
+		t.Fatalf("%s %s answered %d without a JSON object: %s", method, path, status, bytes.TrimSpace(answer))
 	}
-	return resp.StatusCode, out
+	return status, out
 }
 
 // end is a flow's last node.
