@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"talkstack"
 	"talkstack/client"
 	"talkstack/internal/config"
+	"talkstack/internal/media"
+	"talkstack/internal/media/g711"
 	"talkstack/internal/phonetest"
 )
 
@@ -69,12 +72,14 @@ func testBadRequests(t *testing.T, s *system) {
 
 // testFloods talks through a flood of garbage at the ports of the call: its words must come through both ways, and
 // nobody who is not a party can end it.
-func testFloods(t *testing.T, s *system, media config.PortRange) {
+func testFloods(t *testing.T, s *system, ports config.PortRange) {
 	flow := &talkstack.Flow{Start: "ready", Nodes: []talkstack.FlowNode{
 		ask("ready", "name", "Good morning. Would you like to hear about our famous chocolate cake?", talkstack.FlowSlot{Type: talkstack.SlotYesNo}),
 		ask("name", "bye", "The cake is made of butter, sugar and seven eggs. What is your name?", talkstack.FlowSlot{Type: talkstack.SlotName}),
 		end("bye", "Goodbye."),
 	}}
+	const caller = "My name is Anna Smith."
+	var spoken []int16
 	agent := s.newAgent(t, "Cake", "You sell cake.", "+15005550140", map[string]any{"flow": flow})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -85,7 +90,7 @@ func testFloods(t *testing.T, s *system, media config.PortRange) {
 		}
 		calls := s.Phone().Calls()
 		callID := calls[len(calls)-1].CallID
-		go func() { sent <- s.flood(ctx, t, media, callID) }()
+		go func() { sent <- s.flood(ctx, t, ports, callID) }()
 		if err := listen(callCtx, line, "chocolate|cake"); err != nil {
 			return err
 		}
@@ -95,7 +100,11 @@ func testFloods(t *testing.T, s *system, media config.PortRange) {
 		if err := listen(callCtx, line, "name"); err != nil {
 			return err
 		}
-		if err := line.Say(callCtx, "My name is Anna Smith."); err != nil {
+		var err error
+		if spoken, err = line.Voice(callCtx, caller); err != nil {
+			return err
+		}
+		if err := line.Say(callCtx, caller); err != nil {
 			return err
 		}
 		return untilGone(callCtx, line)
@@ -103,8 +112,11 @@ func testFloods(t *testing.T, s *system, media config.PortRange) {
 	stop()
 	t.Logf("%d messages and packets of garbage were sent into the call", <-sent)
 	expect(t, sc.call, talkstack.StatusCompleted, talkstack.PartyAgent, talkstack.EndAgentHangup)
-	wantWords(t, "the phone heard", sc.heard(), "chocolate", "cake", "butter", "sugar", "eggs", "name")
+	wantWords(t, "the phone heard", sc.heard(), "good morning", "cake", "butter", "sugar", "eggs", "name")
 	wantWords(t, "the caller in the transcript", sc.stored(talkstack.RoleUser), "yes", "smith")
+	if came, all := through(t, spoken, fetch(t, sc.call.Recording)); came < all-1 {
+		t.Errorf("of %d frames that the caller sent, %d are in the recording as they were", all, came)
+	}
 	metrics := string(fetch(t, s.URL()+"/metrics"))
 	for _, name := range []string{"sip_malformed_total", "sip_unmatched_total"} {
 		if counted := metric(t, metrics, "talkstack_"+name); counted == 0 {
@@ -115,6 +127,34 @@ func testFloods(t *testing.T, s *system, media config.PortRange) {
 	if answer := s.invite(t, "+15005550999"); !strings.HasPrefix(answer, "SIP/2.0 404 ") {
 		t.Errorf("after the floods an INVITE to nobody's number got %q, want 404", answer)
 	}
+}
+
+// through counts the frames of a sentence that came over the wire untouched: each is in the recording's left channel,
+// bit by bit, as G.711 decodes it.
+func through(t testing.TB, spoken []int16, recording []byte) (came, all int) {
+	t.Helper()
+	wav, err := media.ReadWAV(bytes.NewReader(recording))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := func(pcm []int16) (f [160]int16) {
+		copy(f[:], pcm)
+		return f
+	}
+	heard := map[[160]int16]bool{}
+	for left := wav.Channel(0); len(left) >= 160; left = left[160:] {
+		heard[frame(left)] = true
+	}
+	for ; len(spoken) > 0; spoken = spoken[min(160, len(spoken)):] {
+		var code [160]byte
+		sent := frame(spoken)
+		g711.PCMU.Encode(code[:], sent[:])
+		g711.PCMU.Decode(sent[:], code[:])
+		if all++; heard[sent] {
+			came++
+		}
+	}
+	return came, all
 }
 
 // metric reads a counter without labels.
