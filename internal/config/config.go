@@ -31,7 +31,7 @@ type Config struct {
 
 	ASR Chain `name:"asr" envar:"TALKSTACK_ASR" default:"local" placeholder:"CHAIN" help:"Speech recognition: local."`
 	TTS Chain `name:"tts" envar:"TALKSTACK_TTS" default:"local" placeholder:"CHAIN" help:"Speech synthesis: local."`
-	LLM Chain `name:"llm" envar:"TALKSTACK_LLM" default:"flow" placeholder:"CHAIN" help:"What decides the agent's words: flow (no language model: the agent's flow, or its prompt) or openai/<model> for any OpenAI-compatible endpoint; an agent with a flow follows it either way. Of a comma-separated list this version uses the first openai/<model> alone."`
+	LLM Chain `name:"llm" envar:"TALKSTACK_LLM" default:"flow" placeholder:"CHAIN" help:"What decides the agent's words: flow (no language model: the agent's flow, or its prompt) or openai/<model> for any OpenAI-compatible endpoint; an agent with a flow follows it either way."`
 
 	OpenAIAPIKey  talkstack.Secret `name:"openai-api-key" envar:"OPENAI_API_KEY" placeholder:"KEY" help:"Key of the OpenAI-compatible endpoint. Servers that need none, such as Ollama, leave it empty."`
 	OpenAIBaseURL string           `name:"openai-base-url" envar:"OPENAI_BASE_URL" placeholder:"URL" help:"Address of the OpenAI-compatible endpoint, with or without /v1. Empty: OpenAI's own."`

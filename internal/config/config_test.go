@@ -71,7 +71,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 
 func TestFlagBeatsEnvironmentBeatsFile(t *testing.T) {
 	t.Parallel()
-	file := writeFile(t, "http_addr: 127.0.0.1:1\nsip_addr: 127.0.0.1:2\nmax_calls: 7\nllm: [openai/a/b:c, flow]\nallow_private_webhooks: true\n")
+	file := writeFile(t, "http_addr: 127.0.0.1:1\nsip_addr: 127.0.0.1:2\nmax_calls: 7\nllm: [openai/a/b:c]\nallow_private_webhooks: true\n")
 	env := map[string]string{
 		"TALKSTACK_CONFIG":    file,
 		"TALKSTACK_HTTP_ADDR": "127.0.0.1:3",
@@ -83,7 +83,7 @@ func TestFlagBeatsEnvironmentBeatsFile(t *testing.T) {
 	if c.HTTPAddr != "127.0.0.1:5" || c.SIPAddr != "127.0.0.1:4" || c.MaxCalls != 7 {
 		t.Errorf("http %s, sip %s, max calls %d; want flag, environment and file in turn", c.HTTPAddr, c.SIPAddr, c.MaxCalls)
 	}
-	if got := c.LLM.String(); got != "openai/a/b:c,flow" || c.LLM[0].Model != "a/b:c" {
+	if got := c.LLM.String(); got != "openai/a/b:c" || c.LLM[0].Model != "a/b:c" {
 		t.Errorf("LLM chain is %s", got)
 	}
 	if !c.PrivateWebhooks() {
@@ -134,7 +134,7 @@ func TestBadSettingsSayWhatToDo(t *testing.T) {
 		{map[string]string{"TALKSTACK_TTS": "local/kokoro"}, "write local alone"},
 		{map[string]string{"TALKSTACK_LLM": "anthropic/claude"}, "this version supports flow, openai"},
 		{map[string]string{"TALKSTACK_LLM": "openai"}, "OPENAI_API_KEY: is needed"},
-		{map[string]string{"TALKSTACK_LLM": "flow,flow"}, "named twice"},
+		{map[string]string{"TALKSTACK_LLM": "flow,openai"}, "this version uses one"},
 		{map[string]string{"TALKSTACK_LLM": "flow,,"}, "separated by commas"},
 		{map[string]string{"TALKSTACK_LOG_LEVEL": "loud"}, "log-level"},
 		{map[string]string{"OPENAI_BASE_URL": "localhost:11434"}, "OPENAI_BASE_URL"},

@@ -104,14 +104,15 @@ func (c *Config) validateProviders(p *SettingErrors) {
 		if len(chain) == 0 {
 			p.add(setting, "is empty; this version supports %s", strings.Join(supported, ", "))
 		}
-		for i, link := range chain {
+		if len(chain) > 1 {
+			p.add(setting, "names %d providers, and this version uses one: a list in which the next takes over is not supported yet", len(chain))
+		}
+		for _, link := range chain {
 			switch {
 			case !slices.Contains(supported, link.Name):
 				p.add(setting, "%s is not supported; this version supports %s", clip(link.String()), strings.Join(supported, ", "))
 			case link.Model != "" && link.Name != ProviderOpenAI:
 				p.add(setting, "%s takes no model: write %s alone", link.Name, link.Name)
-			case slices.Contains(chain[:i], link):
-				p.add(setting, "%s is named twice", clip(link.String()))
 			}
 		}
 	}

@@ -153,10 +153,8 @@ func TestLanguageModels(t *testing.T) {
 	expect(t, part(t, cfg, "brain"), doctor.Ready, "openai/m at ")
 	answers = http.StatusUnauthorized
 	expect(t, part(t, cfg, "brain"), doctor.NotReady, "refuses the key")
-	cfg.LLM = append(cfg.LLM, config.Provider{Name: config.ProviderFlow})
-	expect(t, part(t, cfg, "brain"), doctor.Limited, "then flow")
 	cfg.OpenAIBaseURL = "http://127.0.0.1:1"
-	expect(t, part(t, cfg, "brain"), doctor.Limited, "nothing answers")
+	expect(t, part(t, cfg, "brain"), doctor.NotReady, "nothing answers")
 }
 
 func TestCarriers(t *testing.T) {

@@ -43,25 +43,14 @@ func (e *examination) espeak(ctx context.Context) Finding {
 	return ready("%s", version)
 }
 
-// brain says what decides the agent's words, link by link of the chain.
+// brain says what decides the agent's words.
 func (e *examination) brain(ctx context.Context) Finding {
-	var details []string
-	worst := Finding{State: Ready}
 	for _, link := range e.cfg.LLM {
-		f := ready("flow: no language model; an agent follows its flow, or answers from its prompt")
 		if link.Name == config.ProviderOpenAI {
-			f = e.openAI(ctx, link)
-		}
-		details = append(details, f.Detail)
-		if f.State != Ready && worst.State == Ready {
-			worst = f
+			return e.openAI(ctx, link)
 		}
 	}
-	worst.Detail = strings.Join(details, ", then ")
-	if worst.State == NotReady && len(e.cfg.LLM) > 1 {
-		worst.State = Limited // the rest of the chain takes over
-	}
-	return worst
+	return ready("flow: no language model; an agent follows its flow, or answers from its prompt")
 }
 
 func (e *examination) openAI(ctx context.Context, link config.Provider) Finding {

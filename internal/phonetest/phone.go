@@ -124,7 +124,7 @@ func (p *Phone) serve(ctx context.Context, inv *sip.Invite) {
 	p.mu.Unlock()
 	ring := &Ringing{phone: p, inv: inv}
 	if err := behave(ctx, ring); err != nil && !errors.Is(err, ErrGone) && ctx.Err() == nil {
-		p.cfg.Log.Warn("test phone gave up", "to", inv.To, "error", err)
+		p.cfg.Log.Warn("test phone gave up", "to", talkstack.MaskNumber(inv.To), "error", err)
 	}
 	if ring.line != nil {
 		ring.line.Hangup()

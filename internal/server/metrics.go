@@ -43,6 +43,10 @@ func newMetrics(s *Server) *metrics {
 		}
 		return 0
 	})
+	gauge("speech_synthesis_queue", "Clauses that wait to be spoken.", func() float64 { return float64(s.speech.engine.Stats().Speaking.Queued) })
+	gauge("speech_recognition_queue", "Recognitions that wait.", func() float64 { return float64(s.speech.engine.Stats().Listening.Queued) })
+	counter("speech_synthesis_late_total", "Clauses whose synthesis began after somebody waited for it.", func() int64 { return s.speech.engine.Stats().Speaking.Late })
+	counter("speech_recognition_late_total", "Recognitions that began late.", func() int64 { return s.speech.engine.Stats().Listening.Late })
 	counter("recording_failures_total", "Recordings that broke off, as on a full disk.", s.recordings.Failures)
 	counter("sip_invites_in_total", "Calls offered to us by allowed sources.", func() int64 { return s.phones.Stats().InvitesIn })
 	counter("sip_invites_out_total", "Calls we dialled.", func() int64 { return s.phones.Stats().InvitesOut })

@@ -129,7 +129,7 @@ func (s *Server) Phone() *phonetest.Phone { return s.phone }
 // Demo is the demo account, nil outside of development mode.
 func (s *Server) Demo() *Demo { return s.demo }
 
-// openStore opens the database and ends what a dead process left behind.
+// openStore opens the database and brings it to this version's schema.
 func (s *Server) openStore(ctx context.Context) error {
 	var err error
 	s.db, err = store.Open(ctx, store.Config{URL: s.cfg.DatabaseURL.Reveal(), Path: s.cfg.DatabasePath(), Log: s.log})
@@ -201,7 +201,7 @@ func (s *Server) makeCalls(context.Context) error {
 	})
 	s.dispatcher = dispatch.New(dispatch.Config{
 		DB: s.db, Node: s.node, Capacity: s.board.Room, Dial: s.board.Dial,
-		Owns: s.board.Owns, Hangup: s.board.Hangup, Log: s.log,
+		Owns: s.board.Owns, Live: s.board.SIDs, Hangup: s.board.Hangup, Log: s.log,
 	})
 	wake = s.dispatcher.Wake
 	return nil
