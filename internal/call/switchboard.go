@@ -6,6 +6,8 @@ package call
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,6 +99,13 @@ func (s *Switchboard) Live() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.live)
+}
+
+// SIDs are the calls on the phone or being dialled on this node.
+func (s *Switchboard) SIDs() []talkstack.CallSID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.live))
 }
 
 // Owns reports whether this node works on a call.

@@ -55,6 +55,9 @@ type Config struct {
 	// Owns reports whether this node works on a call that did not come from here: an inbound one. Nil: inbound calls
 	// are not watched.
 	Owns func(sid talkstack.CallSID) bool
+	// Live lists the calls that this node works on. An inbound one that another node has taken for dead is hung up. Nil:
+	// such calls go on to their own end.
+	Live func() []talkstack.CallSID
 	// Hangup ends a call on this node because somebody asked for it. Nil: wishes are not acted on.
 	Hangup func(sid talkstack.CallSID)
 	Poll   time.Duration // how often to look for due calls without being woken; 0 means DefaultPoll

@@ -398,6 +398,40 @@ func TestTakenCallIsLetGo(t *testing.T) {
 	})
 }
 
+// TestTakenInboundCallIsHungUp: so does the talk of an inbound call; one that ends here is left alone.
+func TestTakenInboundCallIsHungUp(t *testing.T) {
+	onVirtualTime(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		a, node := storetest.NewAccount(t, db, 5), talkstack.NewNodeID()
+		var live []talkstack.CallSID
+		for range 3 {
+			c, err := db.InsertInboundCall(ctx, talkstack.Call{UserID: a.User.ID, ProjectID: a.Project.ID, AgentID: a.Agent.ID, Node: node, From: "+12065550123", To: a.Number.E164})
+			if err != nil {
+				t.Fatal(err)
+			}
+			live = append(live, c.SID)
+		}
+		taken, over := live[0], live[1]
+		hungUp := map[talkstack.CallSID]bool{}
+		start(t, Config{
+			DB: db, Node: node, Capacity: func() int { return 0 }, Dial: func(context.Context, talkstack.Call) {},
+			Owns: func(talkstack.CallSID) bool { return true }, Live: func() []talkstack.CallSID { return live },
+			Hangup: func(sid talkstack.CallSID) { hungUp[sid] = true },
+		})
+		if _, err := db.Abandon(ctx, store.Hold{SID: taken, Node: node, Attempt: 1}, time.Time{}); err != nil { // as another node does
+			t.Fatal(err)
+		}
+		ending := talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{Party: talkstack.PartyCaller, Code: talkstack.EndUserHangup}}
+		if err := db.FinishCall(ctx, talkstack.Call{SID: over, Node: node, Attempt: 1}, store.Outcome{Ending: ending}); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		if len(hungUp) != 1 || !hungUp[taken] {
+			t.Errorf("hung up %v, want %s alone", hungUp, taken)
+		}
+	})
+}
+
 // TestHangupWish: the node that has a call is told of the wish to end it within a second or so.
 func TestHangupWish(t *testing.T) {
 	onVirtualTime(t, func(t *testing.T, db *store.DB) {

@@ -91,7 +91,7 @@ func (d *Dispatcher) reap(ctx context.Context) error {
 
 // patrol compares what the store says this node holds with what it works on, both ways.
 func (d *Dispatcher) patrol(ctx context.Context, ownerless map[store.Hold]time.Time) error {
-	mine := d.holds() // before the store is asked: what starts meanwhile is in neither
+	mine, live := d.holds(), d.live() // before the store is asked: what starts meanwhile is in neither
 	open, err := d.cfg.DB.OpenCalls(ctx, d.cfg.Node)
 	if err != nil {
 		return err
@@ -128,7 +128,35 @@ func (d *Dispatcher) patrol(ctx context.Context, ownerless map[store.Hold]time.T
 			d.letGo(ctx, h)
 		}
 	}
+	for h := range stored {
+		delete(live, h.SID)
+	}
+	for sid := range live {
+		d.hangUpTaken(ctx, sid)
+	}
 	return nil
+}
+
+// live are the calls that run on this node, whichever way they came.
+func (d *Dispatcher) live() map[talkstack.CallSID]bool {
+	if d.cfg.Live == nil || d.cfg.Hangup == nil {
+		return nil
+	}
+	sids := map[talkstack.CallSID]bool{}
+	for _, sid := range d.cfg.Live() {
+		sids[sid] = true
+	}
+	return sids
+}
+
+// hangUpTaken ends an inbound call here that the store knows as interrupted: this node was taken for dead meanwhile.
+func (d *Dispatcher) hangUpTaken(ctx context.Context, sid talkstack.CallSID) {
+	c, err := d.cfg.DB.CallBySID(ctx, sid)
+	if err != nil || c.Direction != talkstack.Inbound || c.EndReason == nil || c.EndReason.Code != talkstack.EndInterrupted {
+		return // not stored yet, being finished, or letGo's
+	}
+	d.cfg.Log.Warn("call was taken from this node", "call_id", sid)
+	d.cfg.Hangup(sid)
 }
 
 func (d *Dispatcher) holds() []store.Hold {
