@@ -157,10 +157,11 @@ func (t *Transcriber) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.open; s != nil {
-		t.history = t.history[:0]
-		if s.end == len(s.pcm) { // in mid-word
-			t.history = append(t.history, s.pcm[max(0, len(s.pcm)-silentHistory):]...)
+		from := max(0, len(s.pcm)-silentHistory)
+		if s.end < len(s.pcm) { // not in mid-word: what follows the last one may be the soft onset of the next
+			from = min(max(from, s.end+tail), len(s.pcm))
 		}
+		t.history = append(t.history[:0], s.pcm[from:]...)
 		t.open = nil
 	}
 	t.utterance++

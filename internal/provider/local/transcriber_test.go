@@ -284,3 +284,27 @@ func BenchmarkRecognise(b *testing.B) {
 		})
 	}
 }
+
+// The detector is late: the first frames of a word that begins at the endpoint of the last one must not be lost.
+func TestResetKeepsTheOnsetOfTheNextWord(t *testing.T) {
+	t.Parallel()
+	nothing := func(context.Context, []float32, time.Time) (hearing, error) { return hearing{}, nil }
+	tr := newTranscriber(asrRate, nothing, func() bool { return false })
+	defer tr.Close()
+	hear := func(frames int, speech bool) {
+		f := media.NewFrame(asrRate)
+		for range frames {
+			tr.Hear(&f, speech)
+		}
+	}
+	hear(20, true)
+	hear(15, false) // 300 ms: the endpoint
+	tr.Reset()
+	hear(1, false)
+	hear(1, true)
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if got, want := len(tr.open.pcm)/frameLength, 7+1+1; got != want { // after the last word's 160 ms of tail
+		t.Errorf("the next word begins with %d frames, wanted %d", got, want)
+	}
+}
