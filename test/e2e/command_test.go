@@ -26,34 +26,12 @@ func TestCommandLine(t *testing.T) {
 		"TALKSTACK_SERVER=" + p.url, "TALKSTACK_API_KEY=" + demo.APIKey, "TALKSTACK_DATA_DIR=" + dataDir,
 		"TALKSTACK_MODELS_DIR=" + modelsDir(t),
 	}
-	run := func(t *testing.T, code int, args ...string) string {
+	var run runner = func(t *testing.T, code int, args ...string) string {
 		t.Helper()
 		return command(t, bin, env, code, args...)
 	}
 
-	t.Run("phone call", func(t *testing.T) {
-		wav := filepath.Join(t.TempDir(), "call.wav")
-		out := run(t, 0, "phone", "call", "sip:"+demo.Number+"@"+p.sip, "--say", "Thursday, please.", "--say", "At three o'clock.",
-			"--stay", "1s", "--record", wav)
-		heard := plain(out)
-		wantWords(t, "the phone printed", heard, "answered", "which day|day", "thursday", "time|what")
-		if !regexp.MustCompile(`(?m)^< .*[Dd]ay`).MatchString(out) || !strings.Contains(out, "> Thursday, please.\n") {
-			t.Errorf("each side's words should be on lines of their own:\n%s", out)
-		}
-		b, err := os.ReadFile(wav)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := media.ReadWAV(bytes.NewReader(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, side := range []string{"other", "phone's own"} {
-			if peak := loudest(a.Channel(i)); a.Channels != 2 || peak < 2000 {
-				t.Errorf("the recording has %d channels, and the %s side's loudest sample is %d", a.Channels, side, peak)
-			}
-		}
-	})
+	t.Run("phone call", func(t *testing.T) { testPhoneCall(t, run, "sip:"+demo.Number+"@"+p.sip) })
 	t.Run("phone call to nobody", func(t *testing.T) {
 		if out := run(t, 1, "phone", "call", "sip:+15005550999@"+p.sip, "--say", "Hello."); !strings.Contains(out, "404") {
 			t.Errorf("the reason is not told:\n%s", out)
@@ -72,22 +50,7 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("a wrong key places calls:\n%s", out)
 		}
 	})
-	t.Run("doctor", func(t *testing.T) {
-		// Without a carrier a part is not ready, and people are told what to do.
-		out := run(t, 1, "doctor", "--http-addr=127.0.0.1:0", "--sip-addr=127.0.0.1:0", "--rtp-ports=44000-44099")
-		for _, part := range []string{"database", "SIP port", "RTP ports", "models", "espeak-ng", "brain", "carrier"} {
-			if !strings.Contains(out, part) {
-				t.Errorf("nothing is said about %s:\n%s", part, out)
-			}
-		}
-		if !strings.Contains(out, "TALKSTACK_SIP_TRUNK") {
-			t.Errorf("what to do about the carrier is not said:\n%s", out)
-		}
-		out = run(t, 0, "doctor", "--dev", "--http-addr=127.0.0.1:0", "--sip-addr=127.0.0.1:0", "--rtp-ports=44000-44099")
-		if strings.Contains(out, demo.APIKey) {
-			t.Error("a secret is printed")
-		}
-	})
+	t.Run("doctor", func(t *testing.T) { testDoctor(t, run, demo.APIKey) })
 	t.Run("models check", func(t *testing.T) {
 		if out := run(t, 0, "models", "check"); !strings.Contains(out, "are right") {
 			t.Errorf("nothing is said of the files:\n%s", out)
@@ -116,6 +79,52 @@ func TestCommandLine(t *testing.T) {
 			}
 		}
 	})
+}
+
+// runner runs the program, which must exit with the code, and returns what it printed.
+type runner func(t *testing.T, code int, args ...string) string
+
+// testPhoneCall talks to an agent, and looks at what was printed and recorded.
+func testPhoneCall(t *testing.T, run runner, uri string) {
+	wav := filepath.Join(t.TempDir(), "call.wav")
+	out := run(t, 0, "phone", "call", uri, "--say", "Thursday, please.", "--say", "At three o'clock.",
+		"--stay", "1s", "--record", wav)
+	heard := plain(out)
+	wantWords(t, "the phone printed", heard, "answered", "which day|day", "thursday", "time|what")
+	if !regexp.MustCompile(`(?m)^< .*[Dd]ay`).MatchString(out) || !strings.Contains(out, "> Thursday, please.\n") {
+		t.Errorf("each side's words should be on lines of their own:\n%s", out)
+	}
+	b, err := os.ReadFile(wav)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := media.ReadWAV(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, side := range []string{"other", "phone's own"} {
+		if peak := loudest(a.Channel(i)); a.Channels != 2 || peak < 2000 {
+			t.Errorf("the recording has %d channels, and the %s side's loudest sample is %d", a.Channels, side, peak)
+		}
+	}
+}
+
+// testDoctor asks for the state of a server without a carrier, and of one in development mode.
+func testDoctor(t *testing.T, run runner, secret string) {
+	// Without a carrier a part is not ready, and people are told what to do.
+	out := run(t, 1, "doctor", "--http-addr=127.0.0.1:0", "--sip-addr=127.0.0.1:0", "--rtp-ports=44000-44099")
+	for _, part := range []string{"database", "SIP port", "RTP ports", "models", "espeak-ng", "brain", "carrier"} {
+		if !strings.Contains(out, part) {
+			t.Errorf("nothing is said about %s:\n%s", part, out)
+		}
+	}
+	if !strings.Contains(out, "TALKSTACK_SIP_TRUNK") {
+		t.Errorf("what to do about the carrier is not said:\n%s", out)
+	}
+	out = run(t, 0, "doctor", "--dev", "--http-addr=127.0.0.1:0", "--sip-addr=127.0.0.1:0", "--rtp-ports=44000-44099")
+	if strings.Contains(out, secret) {
+		t.Error("a secret is printed")
+	}
 }
 
 // commandLimit bounds a command: the longest talks for half a minute.
