@@ -78,7 +78,6 @@ func testFloods(t *testing.T, s *system, ports config.PortRange) {
 		ask("name", "bye", "The cake is made of butter, sugar and seven eggs. What is your name?", talkstack.FlowSlot{Type: talkstack.SlotName}),
 		end("bye", "Goodbye."),
 	}}
-	const caller = "My name is Anna Smith."
 	var spoken []int16
 	agent := s.newAgent(t, "Cake", "You sell cake.", "+15005550140", map[string]any{"flow": flow})
 	ctx, stop := context.WithCancel(t.Context())
@@ -94,17 +93,22 @@ func testFloods(t *testing.T, s *system, ports config.PortRange) {
 		if err := listen(callCtx, line, "chocolate|cake"); err != nil {
 			return err
 		}
-		if err := line.Say(callCtx, "Yes, please."); err != nil {
+		say := func(text string) error {
+			pcm, err := line.Voice(callCtx, text)
+			if err != nil {
+				return err
+			}
+			// Whole frames, so that both sentences are cut where the line cuts them.
+			spoken = append(append(spoken, pcm...), make([]int16, (160-len(pcm)%160)%160)...)
+			return line.Say(callCtx, text)
+		}
+		if err := say("Yes, please."); err != nil {
 			return err
 		}
 		if err := listen(callCtx, line, "name"); err != nil {
 			return err
 		}
-		var err error
-		if spoken, err = line.Voice(callCtx, caller); err != nil {
-			return err
-		}
-		if err := line.Say(callCtx, caller); err != nil {
+		if err := say("My name is Anna Smith."); err != nil {
 			return err
 		}
 		return untilGone(callCtx, line)
@@ -114,8 +118,13 @@ func testFloods(t *testing.T, s *system, ports config.PortRange) {
 	expect(t, sc.call, talkstack.StatusCompleted, talkstack.PartyAgent, talkstack.EndAgentHangup)
 	wantWords(t, "the phone heard", sc.heard(), "good morning", "cake", "butter", "sugar", "eggs", "name")
 	wantWords(t, "the caller in the transcript", sc.stored(talkstack.RoleUser), "yes", "smith")
-	if came, all := through(t, spoken, fetch(t, sc.call.Recording)); came < all-1 {
-		t.Errorf("of %d frames that the caller sent, %d are in the recording as they were", all, came)
+	left := leftChannel(t, fetch(t, sc.call.Recording))
+	// A frame or two may be concealed when the processors are busy with recognition; a stream that was taken over, or
+	// mixed with another, would leave hardly any as they were.
+	came, all, strange := through(spoken, left)
+	t.Logf("of %d frames that the caller sent, %d are in the recording bit by bit; %d loud ones are not his", all, came, strange)
+	if came*10 < all*9 || strange*10 > all {
+		t.Error("the caller's audio was changed on its way")
 	}
 	metrics := string(fetch(t, s.URL()+"/metrics"))
 	for _, name := range []string{"sip_malformed_total", "sip_unmatched_total"} {
@@ -129,32 +138,44 @@ func testFloods(t *testing.T, s *system, ports config.PortRange) {
 	}
 }
 
-// through counts the frames of a sentence that came over the wire untouched: each is in the recording's left channel,
-// bit by bit, as G.711 decodes it.
-func through(t testing.TB, spoken []int16, recording []byte) (came, all int) {
+// leftChannel is the other party's channel of a recording.
+func leftChannel(t testing.TB, recording []byte) []int16 {
 	t.Helper()
 	wav, err := media.ReadWAV(bytes.NewReader(recording))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return wav.Channel(0)
+}
+
+// through counts the frames of what was spoken that came over the wire untouched: each is in the channel, bit by bit,
+// as G.711 decodes it. Strange are the loud frames of the channel that were never spoken.
+func through(spoken, channel []int16) (came, all, strange int) {
+	const loud = 2000
 	frame := func(pcm []int16) (f [160]int16) {
 		copy(f[:], pcm)
 		return f
 	}
-	heard := map[[160]int16]bool{}
-	for left := wav.Channel(0); len(left) >= 160; left = left[160:] {
-		heard[frame(left)] = true
+	heard, sent := map[[160]int16]bool{}, map[[160]int16]bool{}
+	for rest := channel; len(rest) >= 160; rest = rest[160:] {
+		heard[frame(rest)] = true
 	}
 	for ; len(spoken) > 0; spoken = spoken[min(160, len(spoken)):] {
 		var code [160]byte
-		sent := frame(spoken)
-		g711.PCMU.Encode(code[:], sent[:])
-		g711.PCMU.Decode(sent[:], code[:])
-		if all++; heard[sent] {
+		f := frame(spoken)
+		g711.PCMU.Encode(code[:], f[:])
+		g711.PCMU.Decode(f[:], code[:])
+		sent[f] = true
+		if all++; heard[f] {
 			came++
 		}
 	}
-	return came, all
+	for f := range heard {
+		if !sent[f] && rms(f[:]) > loud {
+			strange++
+		}
+	}
+	return came, all, strange
 }
 
 // metric reads a counter without labels.

@@ -167,13 +167,14 @@ func checkLatency(t *testing.T, wav *media.Audio, turns []client.Turn) {
 }
 
 // level is the RMS of the 5 ms that end at a sample.
-func level(pcm []int16, end int) float64 {
-	begin := max(0, end-40)
+func level(pcm []int16, end int) float64 { return rms(pcm[max(0, end-40):end]) }
+
+func rms(pcm []int16) float64 {
 	sum := 0.0
-	for _, s := range pcm[begin:end] {
+	for _, s := range pcm {
 		sum += float64(s) * float64(s)
 	}
-	return math.Sqrt(sum / float64(max(1, end-begin)))
+	return math.Sqrt(sum / float64(max(1, len(pcm))))
 }
 
 func abs(s int16) int { return max(int(s), -int(s)) }
