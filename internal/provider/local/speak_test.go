@@ -100,7 +100,8 @@ func TestWhatIsSpokenIsUnderstood(t *testing.T) {
 	defer tr.Close()
 	for _, test := range []struct{ text, voice, want string }{
 		{"We have an opening on Thursday at 3:30 pm.", "kokoro-af_heart", "thursday at three thirty"},
-		{"Our number is +1 415 555 0123.", "kokoro-am_michael", "four one five five five five zero one two three"},
+		// No digit thrice in a row: the recogniser miscounts those, whoever says them.
+		{"Our number is +1 415 867 0123.", "kokoro-am_michael", "four one five eight six seven zero one two three"},
 		{"Please hold the line.", "kokoro-bf_emma", "please hold the line"},
 		{"It costs twenty dollars.", "kokoro-bm_george", "dollars"},
 	} {
