@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -100,6 +101,7 @@ func Start(ctx context.Context, cfg config.Config, version string, log *slog.Log
 			return nil, err
 		}
 	}
+	debug.FreeOSMemory() // routes, schemas and models were built with much that is not needed any more
 	log.Info("ready", "http", s.URL(), "sip", s.phones.Addr().String(), "version", version)
 	return s, nil
 }

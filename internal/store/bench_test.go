@@ -28,10 +28,10 @@ func fill(b *testing.B, db *store.DB, accounts []storetest.Account, state talkst
 		err := db.Exec(b.Context(), `
 			INSERT INTO calls (sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number,
 				status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording,
-				node, attempt, not_before, created_at)
+				latency_p50_us, latency_p95_us, latency_turns, node, attempt, not_before, created_at)
 			WITH RECURSIVE n(i) AS (SELECT CAST(?1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < CAST(?1 AS BIGINT) + 999)
 			SELECT 'CA' || CAST(i AS TEXT), '', CAST(?2 AS TEXT), CAST(?3 AS TEXT), CAST(?4 AS TEXT), 1, 'outbound', '+14155550148',
-				'+12065550123', CAST(?5 AS TEXT), CAST(?6 AS TEXT), '', '', '', '{"name":"John"}', '[]', '{}', 0, '', '', 0,
+				'+12065550123', CAST(?5 AS TEXT), CAST(?6 AS TEXT), '', '', '', '{"name":"John"}', '[]', '{}', 0, '', 0, 0, 0, '', 0,
 				?7, ?7 FROM n`,
 			int64(chunk)*1000+1_000_000, string(a.User.ID), string(a.Project.ID), string(a.Agent.ID), string(status), string(state), at)
 		if err != nil {
