@@ -111,7 +111,7 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 			key = "" // nobody is shown a recording that is not there
 		}
 	}
-	// Its name is stored with the answer and before the first sample, so a recording is never without an owner.
+	// The recording's name is stored with the answer, not at the end: a killed call keeps what was recorded of it.
 	book.add("answered", func(ctx context.Context) error { return s.cfg.DB.MarkAnswered(ctx, c, answered, key) })
 	log.Info("answered", "brain", p.brainName)
 	live := &Live{leg: leg, rec: rec, log: log, conv: voice.New(voice.Config{

@@ -90,6 +90,20 @@ func (f *Folders) ModelsPath() string {
 	return filepath.Join(f.DataDir, "models")
 }
 
+// LanguageModel is what thinks for agents without a flow, with its model's name filled in; false: nothing does.
+func (c *Config) LanguageModel() (Provider, bool) {
+	for _, p := range c.LLM {
+		if p.Name != ProviderOpenAI {
+			continue
+		}
+		if p.Model == "" {
+			p.Model = DefaultOpenAIModel
+		}
+		return p, true
+	}
+	return Provider{}, false
+}
+
 // Trunk is the configured carrier, nil when there is none.
 func (c *Config) Trunk() (*talkstack.Trunk, error) {
 	if c.SIPTrunk == "" {

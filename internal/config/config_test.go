@@ -260,3 +260,15 @@ func FuzzRTPPorts(f *testing.F) {
 		}
 	})
 }
+
+// A provider without a model means its default one: the endpoint must never be asked for a model without a name.
+func TestLanguageModel(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{"flow": "", "openai": "openai/" + config.DefaultOpenAIModel, "openai/a/b:c": "openai/a/b:c"} {
+		c := mustLoad(t, map[string]string{"TALKSTACK_LLM": value, "OPENAI_API_KEY": "sk-test"})
+		p, ok := c.LanguageModel()
+		if ok != (want != "") || p.String() != want {
+			t.Errorf("TALKSTACK_LLM=%s means %q, %v; want %q", value, p, ok, want)
+		}
+	}
+}

@@ -119,8 +119,7 @@ func (c *Config) validateProviders(p *SettingErrors) {
 	check("TALKSTACK_ASR", c.ASR, ProviderLocal)
 	check("TALKSTACK_TTS", c.TTS, ProviderLocal)
 	check("TALKSTACK_LLM", c.LLM, ProviderFlow, ProviderOpenAI)
-	usesOpenAI := slices.ContainsFunc(c.LLM, func(l Provider) bool { return l.Name == ProviderOpenAI })
-	if usesOpenAI && c.OpenAIAPIKey == "" && c.OpenAIBaseURL == "" {
+	if _, ok := c.LanguageModel(); ok && c.OpenAIAPIKey == "" && c.OpenAIBaseURL == "" {
 		p.add("OPENAI_API_KEY", "is needed by TALKSTACK_LLM=%s; for a server that needs no key set OPENAI_BASE_URL", clip(c.LLM.String()))
 	}
 }

@@ -45,10 +45,8 @@ func (e *examination) espeak(ctx context.Context) Finding {
 
 // brain says what decides the agent's words.
 func (e *examination) brain(ctx context.Context) Finding {
-	for _, link := range e.cfg.LLM {
-		if link.Name == config.ProviderOpenAI {
-			return e.openAI(ctx, link)
-		}
+	if model, ok := e.cfg.LanguageModel(); ok {
+		return e.openAI(ctx, model)
 	}
 	return ready("flow: no language model; an agent follows its flow, or answers from its prompt")
 }

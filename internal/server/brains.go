@@ -21,11 +21,8 @@ import (
 func (s *Server) newBrains() func(talkstack.Agent, string, map[string]any) (brain.Brain, string, error) {
 	out := outsideClient(s.cfg.PrivateWebhooks())
 	var chat *openai.Client
-	for _, p := range s.cfg.LLM {
-		if p.Name == "openai" {
-			chat = openai.New(openai.Config{BaseURL: s.cfg.OpenAIBaseURL, Key: s.cfg.OpenAIAPIKey, Model: p.Model})
-			break
-		}
+	if p, ok := s.cfg.LanguageModel(); ok {
+		chat = openai.New(openai.Config{BaseURL: s.cfg.OpenAIBaseURL, Key: s.cfg.OpenAIAPIKey, Model: p.Model})
 	}
 	return func(agent talkstack.Agent, prompt string, vars map[string]any) (brain.Brain, string, error) {
 		caller, _ := vars["counterpart_number"].(string)
@@ -45,10 +42,8 @@ func (s *Server) newBrains() func(talkstack.Agent, string, map[string]any) (brai
 
 // brainName says which brain agents without a flow have, for people.
 func (s *Server) brainName() string {
-	for _, p := range s.cfg.LLM {
-		if p.Name == "openai" {
-			return "language model " + p.String() + "; agents with a flow follow it"
-		}
+	if p, ok := s.cfg.LanguageModel(); ok {
+		return "language model " + p.String() + "; agents with a flow follow it"
 	}
 	return "no language model: agents follow their flow, or answer from their prompt"
 }

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"context"
 	"errors"
-	"iter"
 	"log/slog"
 
 	"talkstack"
@@ -61,8 +59,9 @@ func (s *speech) close() {
 // forCalls is the speech of agents.
 func (s *speech) forCalls() call.Speech {
 	return call.Speech{
-		Synthesizer:    s.cache,
-		NewTranscriber: func(rate int) voice.Transcriber { return s.transcriber(rate) },
+		Synthesizer: s.cache,
+		// Without models it says that it cannot hear: the conversation then apologises and ends with error_asr.
+		NewTranscriber: func(rate int) voice.Transcriber { return s.engine.NewTranscriber(rate) },
 		NewDetector:    func(rate int) voice.Detector { return s.detector(rate) },
 		Voice:          s.voice,
 		Saturated:      s.engine.Saturated,
@@ -72,9 +71,7 @@ func (s *speech) forCalls() call.Speech {
 // forPhone is the speech of the test phone: another voice, and no share in the agents' cache.
 func (s *speech) forPhone() phonetest.Speech {
 	p := phonetest.Speech{
-		Speak: func(ctx context.Context, req talkstack.SpeechRequest) iter.Seq2[[]int16, error] {
-			return s.engine.Speak(ctx, req)
-		},
+		Speak:       s.engine.Speak,
 		NewDetector: func(rate int) phonetest.Detector { return s.detector(rate) },
 		Voice:       s.voice(phoneVoice),
 	}
@@ -110,11 +107,6 @@ func (s *speech) detector(rate int) detector {
 		s.log.Error("voice detection falls back to energy", "error", err)
 	}
 	return vad.NewEnergy()
-}
-
-// transcriber recognises, or says that it cannot: the conversation then apologises and ends with error_asr.
-func (s *speech) transcriber(rate int) voice.Transcriber {
-	return s.engine.NewTranscriber(rate)
 }
 
 // PhoneSpeech opens the speech of a test phone at the command line. Call the returned function when it is no longer used.
