@@ -32,7 +32,7 @@ func allowedImports() map[string][]string {
 		"scripts":       {},
 
 		"internal/server":   {"internal"}, // builds and joins all the rest
-		"internal/httpapi":  {"internal/dispatch", "internal/call", "internal/recording", "internal/event", "internal/auth", "internal/store", "internal/media", "internal/telemetry"},
+		"internal/httpapi":  {"internal/dispatch", "internal/call", "internal/recording", "internal/event", "internal/batch", "internal/analysis", "internal/hubspot", "internal/webhook", "internal/auth", "internal/store", "internal/media", "internal/telemetry"},
 		"internal/dispatch": {"internal/call", "internal/event", "internal/store"},
 
 		// The live side.
@@ -44,8 +44,14 @@ func allowedImports() map[string][]string {
 		"internal/event":     {"internal/store"},
 
 		// The durable side.
-		"internal/auth":  {"internal/store", "internal/mail"},
-		"internal/store": {},
+		"internal/jobs":        {"internal/store"},
+		"internal/webhook":     {"internal/store"},
+		"internal/analysis":    {"internal/store"},
+		"internal/hubspot":     {"internal/store"},
+		"internal/batch":       {"internal/batch/sheet", "internal/store"},
+		"internal/batch/sheet": {},
+		"internal/auth":        {"internal/store", "internal/mail"},
+		"internal/store":       {},
 
 		"internal/media": {},
 

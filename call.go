@@ -66,6 +66,7 @@ type CallState string
 
 // The states. An inbound call starts live.
 const (
+	StateHeld    CallState = "held"    // of a batch that is loading or paused; its status is queued
 	StateQueued  CallState = "queued"  // due at NotBefore
 	StateClaimed CallState = "claimed" // a node has taken it; nothing was sent
 	StateDialing CallState = "dialing" // an INVITE may have left: this attempt is never dialled again
@@ -106,6 +107,7 @@ const (
 	EndErrorLLM           EndCode = "error_llm"
 	EndErrorTTS           EndCode = "error_tts"
 	EndMediaTimeout       EndCode = "media_timeout" // no packet from the other party for too long
+	EndDoNotCall          EndCode = "do_not_call"   // the number is on the account's do-not-call list
 	EndInterrupted        EndCode = "interrupted"   // our process died in the call
 	EndShutdown           EndCode = "shutdown"      // our process was told to stop and the drain limit passed
 	EndErrorInternal      EndCode = "error_internal"
@@ -138,13 +140,21 @@ type Call struct {
 	State            CallState
 	EndReason        *EndReason // nil until ended
 	DynamicVariables map[string]any
-	MissingVariables []string          // placeholders of the prompt without a value
-	Slots            map[string]string // what a flow filled
-	Cost             float64           // US dollars
-	Latency          LatencySummary    // of an ended call; one that runs has its turns alone
-	Recording        string            // key in the recording store; empty: none
+	MissingVariables []string           // placeholders of the prompt without a value
+	Slots            map[string]string  // what a flow filled
+	Cost             float64            // US dollars
+	CostParts        map[string]float64 // US dollars by part: carrier, asr, llm, tts, analysis
+	Usage            Usage
+	Analysis         *Analysis      // by the project's questions; nil until it is there
+	Latency          LatencySummary // of an ended call; one that runs has its turns alone
+	Recording        string         // key in the recording store; empty: none
 	Node             NodeID
 	Attempt          int
+	BatchID          BatchID // empty: not of a batch
+	BatchRow         int     // row of the batch's sheet, from 1
+	TimeZone         string  // the recipient's, IANA; several, by commas, where the number's prefix allows several; empty: unknown
+	Try              int     // 1; more for a recipient who is called again, each try a call of its own
+	RetryOf          CallSID // the try before; empty for the first
 	NotBefore        time.Time
 	CreatedAt        time.Time
 	DialedAt         time.Time // zero until then, as the following

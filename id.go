@@ -18,6 +18,10 @@ type (
 	NumberID string
 	// CallSID names a call: "CA" and 32 hex digits, made by us when the call is accepted.
 	CallSID string
+	// BatchID names a batch of calls.
+	BatchID string
+	// DeliveryID names a webhook message: what receivers see as webhook-id.
+	DeliveryID string
 	// NodeID names one running process.
 	NodeID string
 )
@@ -33,6 +37,12 @@ func NewAgentID() AgentID { return AgentID(newUUID()) }
 
 // NewNumberID makes a random id.
 func NewNumberID() NumberID { return NumberID(newUUID()) }
+
+// NewBatchID makes a random id.
+func NewBatchID() BatchID { return BatchID(newUUID()) }
+
+// NewDeliveryID makes a random id.
+func NewDeliveryID() DeliveryID { return DeliveryID("msg_" + rand.Text()) }
 
 // NewNodeID makes a random id.
 func NewNodeID() NodeID { return NodeID(newUUID()) }

@@ -24,9 +24,17 @@ type Project struct {
 	WebhookURL  string  // empty: none
 	ActiveAgent AgentID // empty: none; answers and dials when no agent is named
 	MaxCalls    int     // live calls the project may have at once
-	Deleted     bool
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// CallsPerSecond bounds how fast outbound calls begin; 0: no limit.
+	CallsPerSecond float64
+	// RedialInterrupted is how often a call that a crash of ours cut off is dialled again, as a new call; 0: never.
+	RedialInterrupted int
+	AnalysisSchema    []Question // what is asked of each call that ends
+	WebhookSecret     Secret     // whsec_ and base64: messages are signed with it
+	WebhookOldSecret  Secret     // the one before it, signed with too until WebhookOldUntil; empty: none
+	WebhookOldUntil   time.Time
+	Deleted           bool
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
 }
 
 // DefaultProjectMaxCalls is MaxCalls of a new project.

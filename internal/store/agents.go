@@ -16,7 +16,7 @@ func (db *DB) CreateAgent(ctx context.Context, a talkstack.Agent, e164 string) (
 	a.Version, a.Deleted = 1, false
 	a.CreatedAt = db.now()
 	a.UpdatedAt = a.CreatedAt
-	err := db.transact(ctx, "create an agent", func(q *query.Queries) error {
+	err := db.transact(ctx, "create an agent", func(q *tx) error {
 		if err := lockedIn(ctx, q, a.UserID, a.ProjectID); err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (db *DB) CreateAgent(ctx context.Context, a talkstack.Agent, e164 string) (
 }
 
 // lockedIn makes sure that the user has this project and keeps it from being deleted until the transaction ends.
-func lockedIn(ctx context.Context, q *query.Queries, user talkstack.UserID, project talkstack.ProjectID) error {
+func lockedIn(ctx context.Context, q *tx, user talkstack.UserID, project talkstack.ProjectID) error {
 	_, err := q.ShareProject(ctx, query.ShareProjectParams{ID: project, UserID: user})
 	if err != nil {
 		return lookup("project", err)
@@ -50,7 +50,7 @@ func lockedIn(ctx context.Context, q *query.Queries, user talkstack.UserID, proj
 }
 
 // agentIn makes sure that the user's project has this agent and keeps it from being deleted until the transaction ends.
-func agentIn(ctx context.Context, q *query.Queries, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID) error {
+func agentIn(ctx context.Context, q *tx, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID) error {
 	a, err := q.ShareAgent(ctx, query.ShareAgentParams{ID: agent, UserID: user})
 	if err != nil {
 		return lookup("agent", err)
@@ -61,7 +61,7 @@ func agentIn(ctx context.Context, q *query.Queries, user talkstack.UserID, proje
 	return nil
 }
 
-func insertVersion(ctx context.Context, q *query.Queries, a *talkstack.Agent) error {
+func insertVersion(ctx context.Context, q *tx, a *talkstack.Agent) error {
 	if err := checkText("name", a.Name, "systemInstruction", a.Prompt, "voice_id", a.VoiceID); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (u *AgentUpdate) versioned() bool {
 // number changes. Calls keep the version they were placed with. Another account's number is a conflict.
 func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID, change AgentUpdate) (talkstack.Agent, error) {
 	var a talkstack.Agent
-	err := db.transact(ctx, "update an agent", func(q *query.Queries) error {
+	err := db.transact(ctx, "update an agent", func(q *tx) error {
 		if change.Number != nil {
 			if err := db.renumber(ctx, q, user, id, *change.Number); err != nil {
 				return err
@@ -173,7 +173,7 @@ func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talksta
 }
 
 // renumber makes e164 the one number of an agent.
-func (db *DB) renumber(ctx context.Context, q *query.Queries, user talkstack.UserID, id talkstack.AgentID, e164 string) error {
+func (db *DB) renumber(ctx context.Context, q *tx, user talkstack.UserID, id talkstack.AgentID, e164 string) error {
 	r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
 	if err != nil {
 		return lookup("agent", err)
@@ -195,7 +195,7 @@ func (db *DB) renumber(ctx context.Context, q *query.Queries, user talkstack.Use
 // DeleteAgent deletes one of the user's agents. Its numbers stay in the project without an agent, and it stops being the
 // project's active one. Calls that are queued for it still go out with it.
 func (db *DB) DeleteAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID) error {
-	return db.transact(ctx, "delete an agent", func(q *query.Queries) error {
+	return db.transact(ctx, "delete an agent", func(q *tx) error {
 		now := db.now()
 		r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
 		if err != nil {

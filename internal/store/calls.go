@@ -17,7 +17,7 @@ func (db *DB) PlaceCall(ctx context.Context, c talkstack.Call) (talkstack.Call, 
 	}
 	c.Direction, c.Status, c.State = talkstack.Outbound, talkstack.StatusQueued, talkstack.StateQueued
 	c.Node, c.Attempt, c.CarrierSID = "", 0, ""
-	err := db.transact(ctx, "place a call", func(q *query.Queries) error {
+	err := db.transact(ctx, "place a call", func(q *tx) error {
 		c.CreatedAt = db.now()
 		if c.NotBefore.IsZero() {
 			c.NotBefore = c.CreatedAt
@@ -40,7 +40,7 @@ func (db *DB) InsertInboundCall(ctx context.Context, c talkstack.Call) (talkstac
 	c.Direction, c.Status, c.State = talkstack.Inbound, talkstack.StatusRinging, talkstack.StateLive
 	c.Attempt = 1
 	c.From, c.To, c.CarrierSID = cleanText(c.From), cleanText(c.To), cleanText(c.CarrierSID)
-	err := db.transact(ctx, "store an inbound call", func(q *query.Queries) error {
+	err := db.transact(ctx, "store an inbound call", func(q *tx) error {
 		c.CreatedAt = db.now()
 		c.NotBefore = c.CreatedAt
 		if err := db.requireLease(ctx, q, c.Node); err != nil {
@@ -65,7 +65,7 @@ func (db *DB) InsertInboundCall(ctx context.Context, c talkstack.Call) (talkstac
 	return c, nil
 }
 
-func (db *DB) insertCall(ctx context.Context, q *query.Queries, c *talkstack.Call) error {
+func (db *DB) insertCall(ctx context.Context, q *tx, c *talkstack.Call) error {
 	if err := checkText("from", c.From, "to", c.To); err != nil {
 		return err
 	}
@@ -75,7 +75,8 @@ func (db *DB) insertCall(ctx context.Context, q *query.Queries, c *talkstack.Cal
 	if c.MissingVariables == nil {
 		c.MissingVariables = []string{}
 	}
-	c.Slots, c.Latency = map[string]string{}, talkstack.LatencySummary{}
+	c.Slots, c.Latency, c.CostParts = map[string]string{}, talkstack.LatencySummary{}, map[string]float64{}
+	c.Try = max(1, c.Try)
 	variables, err := encode("dynamicVariables", c.DynamicVariables)
 	if err != nil {
 		return err
@@ -103,6 +104,7 @@ func (db *DB) insertCall(ctx context.Context, q *query.Queries, c *talkstack.Cal
 		AgentVersion: int64(c.AgentVersion), Direction: c.Direction, FromNumber: c.From, ToNumber: c.To,
 		Status: c.Status, State: c.State, DynamicVariables: variables, MissingVariables: missing,
 		Node: c.Node, Attempt: int64(c.Attempt), NotBefore: c.NotBefore, CreatedAt: c.CreatedAt,
+		BatchID: orNull(c.BatchID), BatchRow: int64(c.BatchRow), TimeZone: c.TimeZone, Try: int64(c.Try), RetryOf: string(c.RetryOf),
 	})
 }
 
@@ -180,6 +182,7 @@ func callOf(r query.Call, err error) (talkstack.Call, error) {
 		Status: r.Status, State: r.State, Cost: r.Cost, Recording: r.Recording, Node: r.Node, Attempt: int(r.Attempt),
 		NotBefore: r.NotBefore.UTC(), CreatedAt: r.CreatedAt.UTC(), DialedAt: timeOrZero(r.DialedAt),
 		AnsweredAt: timeOrZero(r.AnsweredAt), EndedAt: timeOrZero(r.EndedAt),
+		BatchID: orEmpty[talkstack.BatchID](r.BatchID), BatchRow: int(r.BatchRow), TimeZone: r.TimeZone, Try: int(r.Try), RetryOf: talkstack.CallSID(r.RetryOf),
 		Latency: talkstack.LatencySummary{P50: micros(r.LatencyP50US), P95: micros(r.LatencyP95US), Turns: int(r.LatencyTurns)},
 	}
 	if r.EndCode != "" {
@@ -189,5 +192,7 @@ func callOf(r query.Call, err error) (talkstack.Call, error) {
 		decode("dynamic_variables", r.DynamicVariables, &c.DynamicVariables),
 		decode("missing_variables", r.MissingVariables, &c.MissingVariables),
 		decode("slots", r.Slots, &c.Slots),
+		decode("usage", r.Usage, &c.Usage),
+		decode("cost_parts", r.CostParts, &c.CostParts),
 	)
 }

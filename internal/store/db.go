@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/riverqueue/river"
+
 	"talkstack"
 	"talkstack/internal/store/query"
 )
@@ -29,7 +31,9 @@ type Config struct {
 	ReadOnly bool             // look only: nothing is locked, migrated or written
 	MaxConns int              // connections to PostgreSQL; 0 means 20
 	Now      func() time.Time // the clock; nil means time.Now
-	Log      *slog.Logger     // nil means slog.Default
+	// OnChange is told of each call that has changed, or one of whose turns has, after the commit. It must not block.
+	OnChange func(sid talkstack.CallSID)
+	Log      *slog.Logger // nil means slog.Default
 }
 
 const (
@@ -48,14 +52,20 @@ type DB struct {
 	read   *sql.DB // on PostgreSQL the same pool as write
 	beat   *sql.DB // heartbeats alone, so that no crowd of queries can delay them; nil on SQLite
 	lock   *os.File
+	jobs   *river.Client[*sql.Tx] // inserts alone; nil when read-only
 	clock  func() time.Time
 	log    *slog.Logger
+
+	onChange func(sid talkstack.CallSID)
 }
 
 // Open opens the database and makes sure that it answers. It does not migrate it. On SQLite it takes the lock that lets
 // one process at a time own the file; when another process has it, the error is of CodeUnavailable.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	db := &DB{clock: cfg.Now, log: cfg.Log}
+	db := &DB{clock: cfg.Now, log: cfg.Log, onChange: cfg.OnChange}
+	if db.onChange == nil {
+		db.onChange = func(talkstack.CallSID) {}
+	}
 	if db.clock == nil {
 		db.clock = time.Now
 	}
@@ -72,6 +82,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		err = db.openSQLite(ctx, cfg)
 	default:
 		return nil, errors.New("store: neither a database URL nor a path is set")
+	}
+	if err == nil && !cfg.ReadOnly {
+		db.jobs, err = db.NewJobClient(&river.Config{})
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -114,7 +127,7 @@ func (db *DB) writer() *query.Queries { return query.New(db.dialect(db.write)) }
 
 // transact runs f in one transaction, which is rolled back when f fails. f may run more than once, and must use q alone:
 // on SQLite a second connection would wait for this one for ever.
-func (db *DB) transact(ctx context.Context, doing string, f func(q *query.Queries) error) error {
+func (db *DB) transact(ctx context.Context, doing string, f func(q *tx) error) error {
 	for try := 1; ; try++ {
 		err := db.transactOnce(ctx, f)
 		if err == nil || try > conflictRetries || !mayRetry(err) {
@@ -123,16 +136,33 @@ func (db *DB) transact(ctx context.Context, doing string, f func(q *query.Querie
 	}
 }
 
-func (db *DB) transactOnce(ctx context.Context, f func(q *query.Queries) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
+// tx is a running transaction: the queries, the connection that jobs are inserted on, and which calls have changed.
+type tx struct {
+	*query.Queries
+	sql     *sql.Tx
+	changed []talkstack.CallSID
+}
+
+// touch notes that a call or its turns have changed: who listens is told once the transaction is committed.
+func (t *tx) touch(sid talkstack.CallSID) { t.changed = append(t.changed, sid) }
+
+func (db *DB) transactOnce(ctx context.Context, f func(q *tx) error) error {
+	raw, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after Commit; otherwise the cause is already returned
-	if err := f(query.New(db.dialect(tx))); err != nil {
+	defer func() { _ = raw.Rollback() }() // does nothing after Commit; otherwise the cause is already returned
+	t := &tx{Queries: query.New(db.dialect(raw)), sql: raw}
+	if err := f(t); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := raw.Commit(); err != nil {
+		return err
+	}
+	for _, sid := range t.changed {
+		db.onChange(sid)
+	}
+	return nil
 }
 
 // Empty reports whether the database holds no account yet.

@@ -38,7 +38,7 @@ func (db *DB) Leave(ctx context.Context, node talkstack.NodeID) error {
 
 // requireLease refuses new calls to a node that the others have buried, and keeps them from doing so until the
 // transaction ends.
-func (db *DB) requireLease(ctx context.Context, q *query.Queries, node talkstack.NodeID) error {
+func (db *DB) requireLease(ctx context.Context, q *tx, node talkstack.NodeID) error {
 	if db.engine == SQLite {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (db *DB) reapExpired(ctx context.Context, node talkstack.NodeID, lease time
 	if err := db.read.QueryRowContext(ctx, "SELECT CURRENT_TIMESTAMP").Scan(&now); err != nil {
 		return Reaped{}, wrap("read the database's clock", err)
 	}
-	err := db.transact(ctx, "bury dead nodes", func(q *query.Queries) error {
+	err := db.transact(ctx, "bury dead nodes", func(q *tx) error {
 		dead, err := q.LockDeadNodes(ctx, now.Add(-lease))
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func (db *DB) reapOrphans(ctx context.Context, node talkstack.NodeID) (Reaped, e
 	for {
 		var batch Reaped
 		var found int
-		err := db.transact(ctx, "reap calls", func(q *query.Queries) error {
+		err := db.transact(ctx, "reap calls", func(q *tx) error {
 			batch = Reaped{}
 			rows, err := q.LockOrphanedCalls(ctx, query.LockOrphanedCallsParams{Node: node, MaxCalls: reapBatch})
 			if err != nil {
@@ -113,7 +113,7 @@ func (db *DB) reapOrphans(ctx context.Context, node talkstack.NodeID) (Reaped, e
 	}
 }
 
-func (db *DB) reap(ctx context.Context, q *query.Queries, rows []query.Call, out *Reaped) error {
+func (db *DB) reap(ctx context.Context, q *tx, rows []query.Call, out *Reaped) error {
 	for _, r := range rows {
 		c, requeued, err := db.giveBack(ctx, q, r, r.NotBefore)
 		if err != nil {
@@ -130,7 +130,7 @@ func (db *DB) reap(ctx context.Context, q *query.Queries, rows []query.Call, out
 }
 
 // giveBack takes an open call out of its node's hands.
-func (db *DB) giveBack(ctx context.Context, q *query.Queries, r query.Call, notBefore time.Time) (_ talkstack.Call, requeued bool, err error) {
+func (db *DB) giveBack(ctx context.Context, q *tx, r query.Call, notBefore time.Time) (_ talkstack.Call, requeued bool, err error) {
 	c, err := callOf(r, nil)
 	if err != nil {
 		return c, false, err
@@ -155,7 +155,7 @@ func interrupted() talkstack.EndReason {
 // in this hold; if not, nothing changes.
 func (db *DB) Abandon(ctx context.Context, h Hold, notBefore time.Time) (bool, error) {
 	held := false
-	err := db.transact(ctx, "abandon a call", func(q *query.Queries) error {
+	err := db.transact(ctx, "abandon a call", func(q *tx) error {
 		held = false
 		r, err := q.LockCall(ctx, h.SID)
 		if err != nil {

@@ -33,7 +33,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 	for _, r := range results {
 		db.log.Info("schema migrated", "version", r.Source.Version, "duration", r.Duration)
 	}
-	return nil
+	return db.migrateJobs(ctx)
 }
 
 // Schema returns the version of the database's schema, 0 for an empty one, and the version this program wants.

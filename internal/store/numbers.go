@@ -13,7 +13,7 @@ import (
 // one of another account is a conflict. Without an agent the project's active agent answers it.
 func (db *DB) AssignNumber(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID, e164 string) (talkstack.Number, error) {
 	var n talkstack.Number
-	err := db.transact(ctx, "assign a number", func(q *query.Queries) (err error) {
+	err := db.transact(ctx, "assign a number", func(q *tx) (err error) {
 		if err := lockedIn(ctx, q, user, project); err != nil {
 			return err
 		}
@@ -28,7 +28,7 @@ func (db *DB) AssignNumber(ctx context.Context, user talkstack.UserID, project t
 	return n, err
 }
 
-func (db *DB) assignNumber(ctx context.Context, q *query.Queries, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID, e164 string) (talkstack.Number, error) {
+func (db *DB) assignNumber(ctx context.Context, q *tx, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID, e164 string) (talkstack.Number, error) {
 	e164, err := talkstack.ParseE164(e164)
 	if err != nil {
 		return talkstack.Number{}, err

@@ -38,7 +38,7 @@ func (db *DB) Claim(ctx context.Context, node talkstack.NodeID, free int) ([]tal
 		return nil, err
 	}
 	var claimed []talkstack.Call
-	err := db.transact(ctx, "claim calls", func(q *query.Queries) (err error) {
+	err := db.transact(ctx, "claim calls", func(q *tx) (err error) {
 		claimed, err = db.claim(ctx, q, node, free)
 		return err
 	})
@@ -48,7 +48,7 @@ func (db *DB) Claim(ctx context.Context, node talkstack.NodeID, free int) ([]tal
 	return claimed, nil
 }
 
-func (db *DB) claim(ctx context.Context, q *query.Queries, node talkstack.NodeID, free int) ([]talkstack.Call, error) {
+func (db *DB) claim(ctx context.Context, q *tx, node talkstack.NodeID, free int) ([]talkstack.Call, error) {
 	if err := db.requireLease(ctx, q, node); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,8 @@ type Outcome struct {
 	EndedAt          time.Time // zero: now
 	Slots            map[string]string
 	MissingVariables []string // nil keeps what is stored
-	Cost             float64  // US dollars
+	Usage            talkstack.Usage
+	CostParts        map[string]float64 // US dollars by part; the call's cost is their sum
 }
 
 // FinishCall ends a call with its outcome. It is refused with ErrNotHeld when the call is not in the hands of c's node
@@ -149,7 +150,7 @@ type Outcome struct {
 // again with the same ending changes nothing and is no error: so it may be repeated when the first answer was lost.
 func (db *DB) FinishCall(ctx context.Context, c talkstack.Call, o Outcome) error {
 	h := HoldOf(&c)
-	return db.transact(ctx, "finish a call", func(q *query.Queries) error {
+	return db.transact(ctx, "finish a call", func(q *tx) error {
 		stored, err := callOf(q.LockCall(ctx, h.SID))
 		if err != nil {
 			return err
@@ -169,9 +170,8 @@ func (db *DB) FinishCall(ctx context.Context, c talkstack.Call, o Outcome) error
 	})
 }
 
-// finish writes the outcome. What follows from a call's end, such as telling its project's webhook, belongs into the
-// same transaction: here and in end.
-func (db *DB) finish(ctx context.Context, q *query.Queries, c *talkstack.Call, o Outcome) error {
+// finish writes the outcome, and what follows from it.
+func (db *DB) finish(ctx context.Context, q *tx, c *talkstack.Call, o Outcome) error {
 	collected := make(map[string]string, len(o.Slots))
 	for k, v := range o.Slots {
 		collected[cleanText(k)] = cleanText(v)
@@ -198,17 +198,39 @@ func (db *DB) finish(ctx context.Context, q *query.Queries, c *talkstack.Call, o
 	if err != nil {
 		return err
 	}
+	used, parts, cost, err := encodeCost(o)
+	if err != nil {
+		return err
+	}
 	reason := o.Ending.Reason
-	return q.FinishCall(ctx, query.FinishCallParams{
+	err = q.FinishCall(ctx, query.FinishCallParams{
 		SID: c.SID, Status: o.Ending.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: cleanText(reason.Message),
-		Slots: slots, MissingVariables: missing, Cost: o.Cost, EndedAt: timeOrNull(o.EndedAt),
+		Slots: slots, MissingVariables: missing, Cost: cost, CostParts: parts, Usage: used, EndedAt: timeOrNull(o.EndedAt),
 		LatencyP50US: latency.P50.Microseconds(), LatencyP95US: latency.P95.Microseconds(), LatencyTurns: int64(latency.Turns),
 	})
+	if err != nil {
+		return err
+	}
+	return db.followEnd(ctx, q, c.SID)
+}
+
+func encodeCost(o Outcome) (used, parts string, total float64, err error) {
+	if o.CostParts == nil {
+		o.CostParts = map[string]float64{}
+	}
+	for _, v := range o.CostParts {
+		total += v
+	}
+	if used, err = encode("usage", o.Usage); err != nil {
+		return "", "", 0, err
+	}
+	parts, err = encode("costParts", o.CostParts)
+	return used, parts, total, err
 }
 
 // end ends a call from outside, without an outcome: it was cancelled, or its process died. Nobody was on the phone while
 // the process was dead, so a call that was answered ends with the last that is known to have been said in it.
-func (db *DB) end(ctx context.Context, q *query.Queries, c *talkstack.Call, reason talkstack.EndReason) error {
+func (db *DB) end(ctx context.Context, q *tx, c *talkstack.Call, reason talkstack.EndReason) error {
 	latency, said, err := summary(ctx, q, c.SID)
 	if err != nil {
 		return err
@@ -218,14 +240,18 @@ func (db *DB) end(ctx context.Context, q *query.Queries, c *talkstack.Call, reas
 		c.EndedAt = last
 	}
 	c.Latency = latency
-	return q.EndCall(ctx, query.EndCallParams{
+	err = q.EndCall(ctx, query.EndCallParams{
 		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message, EndedAt: &c.EndedAt,
 		LatencyP50US: latency.P50.Microseconds(), LatencyP95US: latency.P95.Microseconds(), LatencyTurns: int64(latency.Turns),
 	})
+	if err != nil {
+		return err
+	}
+	return db.followEnd(ctx, q, c.SID)
 }
 
 // summary is a call's latency, and when its last turn was over, from the call's answer.
-func summary(ctx context.Context, q *query.Queries, sid talkstack.CallSID) (talkstack.LatencySummary, time.Duration, error) {
+func summary(ctx context.Context, q *tx, sid talkstack.CallSID) (talkstack.LatencySummary, time.Duration, error) {
 	rows, err := q.TurnTimes(ctx, sid)
 	if err != nil {
 		return talkstack.LatencySummary{}, 0, err
@@ -250,12 +276,12 @@ func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid stri
 		return talkstack.Call{}, err
 	}
 	var c talkstack.Call
-	err = db.transact(ctx, "request a hang-up", func(q *query.Queries) (err error) {
+	err = db.transact(ctx, "request a hang-up", func(q *tx) (err error) {
 		if c, err = callOf(q.LockCall(ctx, found.SID)); err != nil {
 			return err
 		}
 		switch c.State {
-		case talkstack.StateQueued:
+		case talkstack.StateQueued, talkstack.StateHeld:
 			return db.end(ctx, q, &c, cancelled())
 		case talkstack.StateClaimed, talkstack.StateDialing, talkstack.StateLive:
 			return q.RequestHangup(ctx, query.RequestHangupParams{SID: c.SID, Now: new(db.now())})

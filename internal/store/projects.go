@@ -19,12 +19,13 @@ func (db *DB) CreateProject(ctx context.Context, p talkstack.Project) (talkstack
 	if p.MaxCalls == 0 {
 		p.MaxCalls = talkstack.DefaultProjectMaxCalls
 	}
-	p.ActiveAgent, p.Deleted = "", false
+	p.ActiveAgent, p.Deleted, p.AnalysisSchema = "", false, []talkstack.Question{}
+	p.WebhookSecret = talkstack.NewWebhookSecret()
 	p.CreatedAt = db.now()
 	p.UpdatedAt = p.CreatedAt
 	err := db.writer().InsertProject(ctx, query.InsertProjectParams{
-		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description, WebhookURL: p.WebhookURL,
-		MaxCalls: int64(p.MaxCalls), LastServedAt: p.CreatedAt, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description, WebhookURL: p.WebhookURL, WebhookSecret: p.WebhookSecret.Reveal(),
+		MaxCalls: int64(p.MaxCalls), CallsPerSecond: p.CallsPerSecond, RedialInterrupted: int64(p.RedialInterrupted), CreatedAt: p.CreatedAt,
 	})
 	if err != nil {
 		return talkstack.Project{}, projectNameError(wrap("create a project", err))
@@ -45,7 +46,10 @@ func (db *DB) Projects(ctx context.Context, user talkstack.UserID) ([]talkstack.
 	}
 	out := make([]talkstack.Project, 0, len(rows))
 	for _, r := range rows {
-		p, _ := projectOf(r, nil)
+		p, err := projectOf(r, nil)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, p)
 	}
 	return out, nil
@@ -57,12 +61,15 @@ type ProjectUpdate struct {
 	Description *string
 	WebhookURL  *string // empty: none
 	MaxCalls    *int
+
+	CallsPerSecond    *float64
+	RedialInterrupted *int
 }
 
 // UpdateProject changes one of the user's projects and returns it as stored.
 func (db *DB) UpdateProject(ctx context.Context, user talkstack.UserID, id talkstack.ProjectID, change ProjectUpdate) (talkstack.Project, error) {
 	var p talkstack.Project
-	err := db.transact(ctx, "update a project", func(q *query.Queries) (err error) {
+	err := db.transact(ctx, "update a project", func(q *tx) (err error) {
 		if p, err = projectOf(q.LockProject(ctx, query.LockProjectParams{ID: id, UserID: user})); err != nil {
 			return err
 		}
@@ -70,11 +77,14 @@ func (db *DB) UpdateProject(ctx context.Context, user talkstack.UserID, id talks
 		set(&p.Description, change.Description)
 		set(&p.WebhookURL, change.WebhookURL)
 		set(&p.MaxCalls, change.MaxCalls)
+		set(&p.CallsPerSecond, change.CallsPerSecond)
+		set(&p.RedialInterrupted, change.RedialInterrupted)
 		if err := checkText("name", p.Name, "description", p.Description, "webhook_url", p.WebhookURL); err != nil {
 			return err
 		}
 		p, err = projectOf(q.UpdateProject(ctx, query.UpdateProjectParams{
 			ID: id, Name: p.Name, Description: p.Description, WebhookURL: p.WebhookURL, MaxCalls: int64(p.MaxCalls), Now: db.now(),
+			CallsPerSecond: p.CallsPerSecond, RedialInterrupted: int64(p.RedialInterrupted),
 		}))
 		return err
 	})
@@ -101,7 +111,7 @@ func projectNameError(err error) error {
 // DeleteProject deletes one of the user's projects; its name becomes free. With cascade its agents and numbers go too;
 // without, having any is a conflict and nothing is deleted. Calls that are queued end as failed, those in progress go on.
 func (db *DB) DeleteProject(ctx context.Context, user talkstack.UserID, id talkstack.ProjectID, cascade bool) error {
-	return db.transact(ctx, "delete a project", func(q *query.Queries) error {
+	return db.transact(ctx, "delete a project", func(q *tx) error {
 		now := db.now()
 		if _, err := projectOf(q.LockProject(ctx, query.LockProjectParams{ID: id, UserID: user})); err != nil { // no agent, number or call joins from here on
 			return err
@@ -142,7 +152,7 @@ func (db *DB) DeleteProject(ctx context.Context, user talkstack.UserID, id talks
 // SetActiveAgent makes an agent of the project its active one: it dials and answers where no agent is named.
 func (db *DB) SetActiveAgent(ctx context.Context, user talkstack.UserID, id talkstack.ProjectID, agent talkstack.AgentID) (talkstack.Project, error) {
 	var p talkstack.Project
-	err := db.transact(ctx, "set the active agent", func(q *query.Queries) (err error) {
+	err := db.transact(ctx, "set the active agent", func(q *tx) (err error) {
 		if _, err = projectOf(q.LockProject(ctx, query.LockProjectParams{ID: id, UserID: user})); err != nil {
 			return err
 		}
@@ -157,7 +167,7 @@ func (db *DB) SetActiveAgent(ctx context.Context, user talkstack.UserID, id talk
 
 // RemoveActiveAgent leaves the agent's project without an active agent, if this one is it.
 func (db *DB) RemoveActiveAgent(ctx context.Context, user talkstack.UserID, agent talkstack.AgentID) error {
-	return db.transact(ctx, "remove the active agent", func(q *query.Queries) error {
+	return db.transact(ctx, "remove the active agent", func(q *tx) error {
 		r, err := q.Agent(ctx, query.AgentParams{ID: agent, UserID: user})
 		if err != nil {
 			return lookup("agent", err)
@@ -170,9 +180,12 @@ func projectOf(r query.Project, err error) (talkstack.Project, error) {
 	if err != nil {
 		return talkstack.Project{}, lookup("project", err)
 	}
-	return talkstack.Project{
-		ID: r.ID, UserID: r.UserID, Name: r.Name, Description: r.Description, WebhookURL: r.WebhookURL,
-		ActiveAgent: orEmpty[talkstack.AgentID](r.ActiveAgent), MaxCalls: int(r.MaxCalls), Deleted: r.DeletedAt != nil,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
-	}, nil
+	p := talkstack.Project{
+		ID: r.ID, UserID: r.UserID, Name: r.Name, Description: r.Description,
+		ActiveAgent: orEmpty[talkstack.AgentID](r.ActiveAgent), MaxCalls: int(r.MaxCalls), CallsPerSecond: r.CallsPerSecond,
+		RedialInterrupted: int(r.RedialInterrupted), WebhookURL: r.WebhookURL, WebhookSecret: talkstack.Secret(r.WebhookSecret),
+		WebhookOldSecret: talkstack.Secret(r.WebhookSecretOld), WebhookOldUntil: timeOrZero(r.WebhookSecretOldUntil),
+		Deleted: r.DeletedAt != nil, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+	return p, decode("analysis_schema", r.AnalysisSchema, &p.AnalysisSchema)
 }

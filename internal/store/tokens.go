@@ -34,7 +34,7 @@ func (db *DB) SetEmailCode(ctx context.Context, id talkstack.UserID, digest stri
 // transaction. Parallel guesses get no more than maxTries between them.
 func (db *DB) CheckEmailCode(ctx context.Context, id talkstack.UserID, digest string, maxTries int) (CodeVerdict, error) {
 	verdict := CodeSpent
-	err := db.transact(ctx, "check a verification code", func(q *query.Queries) error {
+	err := db.transact(ctx, "check a verification code", func(q *tx) error {
 		verdict = CodeSpent
 		want, err := q.TryEmailCode(ctx, query.TryEmailCodeParams{UserID: id, MaxTries: int64(maxTries), Now: db.now()})
 		if errors.Is(err, sql.ErrNoRows) {
@@ -66,7 +66,7 @@ func (db *DB) CreateRefreshToken(ctx context.Context, id talkstack.UserID, diges
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24
 	family := hex.EncodeToString(b[:])
 	expires = expires.UTC().Truncate(time.Microsecond)
-	return db.transact(ctx, "store a refresh token", func(q *query.Queries) error {
+	return db.transact(ctx, "store a refresh token", func(q *tx) error {
 		now := db.now()
 		if err := q.DeleteExpiredRefreshFamilies(ctx, query.DeleteExpiredRefreshFamiliesParams{UserID: id, Now: now}); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (db *DB) RotateRefreshToken(ctx context.Context, old, next string, expires 
 	var id talkstack.UserID
 	var refused error
 	expires = expires.UTC().Truncate(time.Microsecond)
-	err := db.transact(ctx, "rotate a refresh token", func(q *query.Queries) error {
+	err := db.transact(ctx, "rotate a refresh token", func(q *tx) error {
 		refused = nil
 		now := db.now()
 		family, err := q.LockRefreshFamily(ctx, query.LockRefreshFamilyParams{Digest: old, ExpiresAt: expires}) // rotations of a family queue here
@@ -177,7 +177,7 @@ func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
 	}
 	value = make([]byte, secretSize)
 	_, _ = rand.Read(value)
-	err = db.transact(ctx, "make a secret", func(q *query.Queries) (err error) {
+	err = db.transact(ctx, "make a secret", func(q *tx) (err error) {
 		if err := q.InsertSecret(ctx, query.InsertSecretParams{Name: name, Value: value, CreatedAt: db.now()}); err != nil {
 			return err
 		}

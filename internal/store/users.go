@@ -58,14 +58,14 @@ func (db *DB) MarkVerified(ctx context.Context, id talkstack.UserID) (talkstack.
 // as the access token runs out.
 func (db *DB) UpdatePassword(ctx context.Context, id talkstack.UserID, hash talkstack.Secret) (talkstack.User, error) {
 	var u talkstack.User
-	err := db.transact(ctx, "update a password", func(q *query.Queries) (err error) {
+	err := db.transact(ctx, "update a password", func(q *tx) (err error) {
 		u, err = db.replacePassword(ctx, q, id, hash)
 		return err
 	})
 	return u, err
 }
 
-func (db *DB) replacePassword(ctx context.Context, q *query.Queries, id talkstack.UserID, hash talkstack.Secret) (talkstack.User, error) {
+func (db *DB) replacePassword(ctx context.Context, q *tx, id talkstack.UserID, hash talkstack.Secret) (talkstack.User, error) {
 	u, err := userOf(q.UpdatePassword(ctx, query.UpdatePasswordParams{ID: id, PasswordHash: hash.Reveal(), Now: db.now()}))
 	if err != nil {
 		return talkstack.User{}, err
@@ -80,7 +80,7 @@ func (db *DB) replacePassword(ctx context.Context, q *query.Queries, id talkstac
 func (db *DB) SetActiveProject(ctx context.Context, id talkstack.UserID, project talkstack.ProjectID) (talkstack.User, talkstack.Project, error) {
 	var u talkstack.User
 	var p talkstack.Project
-	err := db.transact(ctx, "set the active project", func(q *query.Queries) (err error) {
+	err := db.transact(ctx, "set the active project", func(q *tx) (err error) {
 		if p, err = projectOf(q.LockProject(ctx, query.LockProjectParams{ID: project, UserID: id})); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (db *DB) CreatePasswordReset(ctx context.Context, id talkstack.UserID, dige
 // account and its refresh tokens are used up. An unknown or expired one is CodeInvalid.
 func (db *DB) ResetPassword(ctx context.Context, digest string, hash talkstack.Secret) (talkstack.User, error) {
 	var u talkstack.User
-	err := db.transact(ctx, "reset a password", func(q *query.Queries) error {
+	err := db.transact(ctx, "reset a password", func(q *tx) error {
 		reset, err := q.TakePasswordReset(ctx, digest)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && !db.now().Before(reset.ExpiresAt) {
 			return talkstack.Errorf(talkstack.CodeInvalid, "The reset token is invalid or has expired.")

@@ -1,12 +1,13 @@
 -- name: InsertCall :exec
 INSERT INTO calls (
   sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state,
-  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording,
-  latency_p50_us, latency_p95_us, latency_turns, node, attempt,
+  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording,
+  latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded,
   not_before, created_at, answered_at
 ) VALUES (
   @sid, @carrier_sid, @user_id, @project_id, @agent_id, @agent_version, @direction, @from_number, @to_number, @status, @state,
-  '', '', '', @dynamic_variables, @missing_variables, '{}', 0, '', 0, 0, 0, @node, @attempt,
+  '', '', '', @dynamic_variables, @missing_variables, '{}', 0, '{}', '{}', '', '', 0, 0, 0, @node, @attempt,
+  @batch_id, @batch_row, @time_zone, @try, @retry_of, FALSE,
   @not_before, @created_at, @answered_at
 );
 
@@ -67,7 +68,7 @@ WHERE sid = @sid AND node = @node AND attempt = @attempt AND state IN ('dialing'
 
 -- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
-  slots = @slots, missing_variables = @missing_variables, cost = @cost, ended_at = @ended_at,
+  slots = @slots, missing_variables = @missing_variables, cost = @cost, cost_parts = @cost_parts, usage = @usage, ended_at = @ended_at,
   latency_p50_us = @latency_p50_us, latency_p95_us = @latency_p95_us, latency_turns = @latency_turns
 WHERE sid = @sid;
 

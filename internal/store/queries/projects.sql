@@ -2,8 +2,10 @@
 -- and needs none. It stands before LIMIT, because the generator gives a comment at the end to the next query.
 
 -- name: InsertProject :exec
-INSERT INTO projects (id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, created_at, updated_at)
-VALUES (@id, @user_id, @name, @description, @webhook_url, NULL, @max_calls, @last_served_at, @created_at, @updated_at);
+INSERT INTO projects (id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old,
+  webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, created_at, updated_at)
+VALUES (@id, @user_id, @name, @description, NULL, '[]', @webhook_url, @webhook_secret, '',
+  NULL, @max_calls, @calls_per_second, @created_at, @created_at, @redial_interrupted, @created_at, @created_at);
 
 -- name: Project :one
 SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL;
@@ -18,7 +20,8 @@ SELECT id FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS 
 SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1;
 
 -- name: UpdateProject :one
-UPDATE projects SET name = @name, description = @description, webhook_url = @webhook_url, max_calls = @max_calls, updated_at = @now
+UPDATE projects SET name = @name, description = @description, webhook_url = @webhook_url, max_calls = @max_calls,
+  calls_per_second = @calls_per_second, redial_interrupted = @redial_interrupted, updated_at = @now
 WHERE id = @id RETURNING *;
 
 -- name: SetActiveAgent :one

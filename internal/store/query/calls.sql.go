@@ -13,7 +13,7 @@ import (
 )
 
 const call = `-- name: Call :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 AND user_id = ?2
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 AND user_id = ?2
 `
 
 type CallParams struct {
@@ -43,12 +43,21 @@ func (q *Queries) Call(ctx context.Context, arg CallParams) (Call, error) {
 		&i.MissingVariables,
 		&i.Slots,
 		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
 		&i.Recording,
 		&i.LatencyP50US,
 		&i.LatencyP95US,
 		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
 		&i.HangupRequestedAt,
 		&i.NotBefore,
 		&i.CreatedAt,
@@ -60,7 +69,7 @@ func (q *Queries) Call(ctx context.Context, arg CallParams) (Call, error) {
 }
 
 const callByCarrierSID = `-- name: CallByCarrierSID :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE carrier_sid = ?1 AND carrier_sid <> '' AND user_id = ?2
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE carrier_sid = ?1 AND carrier_sid <> '' AND user_id = ?2
 ORDER BY created_at DESC, sid DESC LIMIT 1
 `
 
@@ -91,12 +100,21 @@ func (q *Queries) CallByCarrierSID(ctx context.Context, arg CallByCarrierSIDPara
 		&i.MissingVariables,
 		&i.Slots,
 		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
 		&i.Recording,
 		&i.LatencyP50US,
 		&i.LatencyP95US,
 		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
 		&i.HangupRequestedAt,
 		&i.NotBefore,
 		&i.CreatedAt,
@@ -108,7 +126,7 @@ func (q *Queries) CallByCarrierSID(ctx context.Context, arg CallByCarrierSIDPara
 }
 
 const callBySID = `-- name: CallBySID :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1
 `
 
 func (q *Queries) CallBySID(ctx context.Context, sid talkstack.CallSID) (Call, error) {
@@ -133,12 +151,21 @@ func (q *Queries) CallBySID(ctx context.Context, sid talkstack.CallSID) (Call, e
 		&i.MissingVariables,
 		&i.Slots,
 		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
 		&i.Recording,
 		&i.LatencyP50US,
 		&i.LatencyP95US,
 		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
 		&i.HangupRequestedAt,
 		&i.NotBefore,
 		&i.CreatedAt,
@@ -150,7 +177,7 @@ func (q *Queries) CallBySID(ctx context.Context, sid talkstack.CallSID) (Call, e
 }
 
 const callHistory = `-- name: CallHistory :many
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid IN (
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid IN (
   SELECT h.sid FROM calls h WHERE h.project_id = ?1 ORDER BY h.created_at DESC, h.sid DESC LIMIT ?3 OFFSET ?2
 ) ORDER BY created_at DESC, sid DESC
 `
@@ -189,12 +216,21 @@ func (q *Queries) CallHistory(ctx context.Context, arg CallHistoryParams) ([]Cal
 			&i.MissingVariables,
 			&i.Slots,
 			&i.Cost,
+			&i.CostParts,
+			&i.Usage,
+			&i.Analysis,
 			&i.Recording,
 			&i.LatencyP50US,
 			&i.LatencyP95US,
 			&i.LatencyTurns,
 			&i.Node,
 			&i.Attempt,
+			&i.BatchID,
+			&i.BatchRow,
+			&i.TimeZone,
+			&i.Try,
+			&i.RetryOf,
+			&i.Superseded,
 			&i.HangupRequestedAt,
 			&i.NotBefore,
 			&i.CreatedAt,
@@ -220,7 +256,7 @@ UPDATE calls SET state = 'claimed', node = ?1, attempt = attempt + 1
 WHERE state = 'queued' AND sid IN (
   SELECT d.sid FROM calls d WHERE d.project_id = ?2 AND d.state = 'queued' AND d.not_before <= ?3
   ORDER BY d.not_before, d.sid LIMIT ?4
-) RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
+) RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type ClaimCallsParams struct {
@@ -263,12 +299,21 @@ func (q *Queries) ClaimCalls(ctx context.Context, arg ClaimCallsParams) ([]Call,
 			&i.MissingVariables,
 			&i.Slots,
 			&i.Cost,
+			&i.CostParts,
+			&i.Usage,
+			&i.Analysis,
 			&i.Recording,
 			&i.LatencyP50US,
 			&i.LatencyP95US,
 			&i.LatencyTurns,
 			&i.Node,
 			&i.Attempt,
+			&i.BatchID,
+			&i.BatchRow,
+			&i.TimeZone,
+			&i.Try,
+			&i.RetryOf,
+			&i.Superseded,
 			&i.HangupRequestedAt,
 			&i.NotBefore,
 			&i.CreatedAt,
@@ -370,9 +415,9 @@ func (q *Queries) EndQueuedCallsOfProject(ctx context.Context, arg EndQueuedCall
 
 const finishCall = `-- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
-  slots = ?5, missing_variables = ?6, cost = ?7, ended_at = ?8,
-  latency_p50_us = ?9, latency_p95_us = ?10, latency_turns = ?11
-WHERE sid = ?12
+  slots = ?5, missing_variables = ?6, cost = ?7, cost_parts = ?8, usage = ?9, ended_at = ?10,
+  latency_p50_us = ?11, latency_p95_us = ?12, latency_turns = ?13
+WHERE sid = ?14
 `
 
 type FinishCallParams struct {
@@ -383,6 +428,8 @@ type FinishCallParams struct {
 	Slots            string
 	MissingVariables string
 	Cost             float64
+	CostParts        string
+	Usage            string
 	EndedAt          *time.Time
 	LatencyP50US     int64
 	LatencyP95US     int64
@@ -399,6 +446,8 @@ func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
 		arg.Slots,
 		arg.MissingVariables,
 		arg.Cost,
+		arg.CostParts,
+		arg.Usage,
 		arg.EndedAt,
 		arg.LatencyP50US,
 		arg.LatencyP95US,
@@ -411,13 +460,14 @@ func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
 const insertCall = `-- name: InsertCall :exec
 INSERT INTO calls (
   sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state,
-  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording,
-  latency_p50_us, latency_p95_us, latency_turns, node, attempt,
+  end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording,
+  latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded,
   not_before, created_at, answered_at
 ) VALUES (
   ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-  '', '', '', ?12, ?13, '{}', 0, '', 0, 0, 0, ?14, ?15,
-  ?16, ?17, ?18
+  '', '', '', ?12, ?13, '{}', 0, '{}', '{}', '', '', 0, 0, 0, ?14, ?15,
+  ?16, ?17, ?18, ?19, ?20, FALSE,
+  ?21, ?22, ?23
 )
 `
 
@@ -437,6 +487,11 @@ type InsertCallParams struct {
 	MissingVariables string
 	Node             talkstack.NodeID
 	Attempt          int64
+	BatchID          *string
+	BatchRow         int64
+	TimeZone         string
+	Try              int64
+	RetryOf          string
 	NotBefore        time.Time
 	CreatedAt        time.Time
 	AnsweredAt       *time.Time
@@ -459,6 +514,11 @@ func (q *Queries) InsertCall(ctx context.Context, arg InsertCallParams) error {
 		arg.MissingVariables,
 		arg.Node,
 		arg.Attempt,
+		arg.BatchID,
+		arg.BatchRow,
+		arg.TimeZone,
+		arg.Try,
+		arg.RetryOf,
 		arg.NotBefore,
 		arg.CreatedAt,
 		arg.AnsweredAt,
@@ -467,7 +527,7 @@ func (q *Queries) InsertCall(ctx context.Context, arg InsertCallParams) error {
 }
 
 const lockCall = `-- name: LockCall :one
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 /*FOR UPDATE*/ LIMIT 1
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE sid = ?1 /*FOR UPDATE*/ LIMIT 1
 `
 
 func (q *Queries) LockCall(ctx context.Context, sid talkstack.CallSID) (Call, error) {
@@ -492,12 +552,21 @@ func (q *Queries) LockCall(ctx context.Context, sid talkstack.CallSID) (Call, er
 		&i.MissingVariables,
 		&i.Slots,
 		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
 		&i.Recording,
 		&i.LatencyP50US,
 		&i.LatencyP95US,
 		&i.LatencyTurns,
 		&i.Node,
 		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
 		&i.HangupRequestedAt,
 		&i.NotBefore,
 		&i.CreatedAt,
@@ -576,7 +645,7 @@ func (q *Queries) LockDueProjects(ctx context.Context, arg LockDueProjectsParams
 }
 
 const lockOrphanedCalls = `-- name: LockOrphanedCalls :many
-SELECT c.sid, c.carrier_sid, c.user_id, c.project_id, c.agent_id, c.agent_version, c.direction, c.from_number, c.to_number, c.status, c.state, c.end_party, c.end_code, c.end_message, c.dynamic_variables, c.missing_variables, c.slots, c.cost, c.recording, c.latency_p50_us, c.latency_p95_us, c.latency_turns, c.node, c.attempt, c.hangup_requested_at, c.not_before, c.created_at, c.dialed_at, c.answered_at, c.ended_at FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> ?1
+SELECT c.sid, c.carrier_sid, c.user_id, c.project_id, c.agent_id, c.agent_version, c.direction, c.from_number, c.to_number, c.status, c.state, c.end_party, c.end_code, c.end_message, c.dynamic_variables, c.missing_variables, c.slots, c.cost, c.cost_parts, c.usage, c.analysis, c.recording, c.latency_p50_us, c.latency_p95_us, c.latency_turns, c.node, c.attempt, c.batch_id, c.batch_row, c.time_zone, c.try, c.retry_of, c.superseded, c.hangup_requested_at, c.not_before, c.created_at, c.dialed_at, c.answered_at, c.ended_at FROM calls c WHERE c.state IN ('claimed', 'dialing', 'live') AND c.node <> ?1
   AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node) ORDER BY c.sid /*FOR UPDATE OF c SKIP LOCKED*/ LIMIT ?2
 `
 
@@ -613,12 +682,21 @@ func (q *Queries) LockOrphanedCalls(ctx context.Context, arg LockOrphanedCallsPa
 			&i.MissingVariables,
 			&i.Slots,
 			&i.Cost,
+			&i.CostParts,
+			&i.Usage,
+			&i.Analysis,
 			&i.Recording,
 			&i.LatencyP50US,
 			&i.LatencyP95US,
 			&i.LatencyTurns,
 			&i.Node,
 			&i.Attempt,
+			&i.BatchID,
+			&i.BatchRow,
+			&i.TimeZone,
+			&i.Try,
+			&i.RetryOf,
+			&i.Superseded,
 			&i.HangupRequestedAt,
 			&i.NotBefore,
 			&i.CreatedAt,

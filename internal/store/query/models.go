@@ -36,6 +36,51 @@ type AgentVersion struct {
 	CreatedAt time.Time
 }
 
+type Analysis struct {
+	CallSID   talkstack.CallSID
+	Digest    string
+	Result    string
+	CreatedAt time.Time
+}
+
+type AuditLog struct {
+	ID         string
+	UserID     talkstack.UserID
+	Actor      string
+	Address    string
+	Action     string
+	Resource   string
+	ResourceID string
+	Changes    string
+	CreatedAt  time.Time
+}
+
+type Batch struct {
+	ID             talkstack.BatchID
+	UserID         talkstack.UserID
+	ProjectID      talkstack.ProjectID
+	AgentID        talkstack.AgentID
+	Name           string
+	State          talkstack.BatchState
+	Total          int64
+	Queued         int64
+	Rejected       int64
+	CallsPerSecond float64
+	NextDialAt     time.Time
+	Windows        string
+	TimeZone       string
+	Retry          string
+	CreatedAt      time.Time
+	CompletedAt    *time.Time
+}
+
+type BatchRejection struct {
+	BatchID  talkstack.BatchID
+	BatchRow int64
+	Number   string
+	Reason   string
+}
+
 type Call struct {
 	SID               talkstack.CallSID
 	CarrierSID        string
@@ -55,18 +100,59 @@ type Call struct {
 	MissingVariables  string
 	Slots             string
 	Cost              float64
+	CostParts         string
+	Usage             string
+	Analysis          string
 	Recording         string
 	LatencyP50US      int64
 	LatencyP95US      int64
 	LatencyTurns      int64
 	Node              talkstack.NodeID
 	Attempt           int64
+	BatchID           *string
+	BatchRow          int64
+	TimeZone          string
+	Try               int64
+	RetryOf           string
+	Superseded        bool
 	HangupRequestedAt *time.Time
 	NotBefore         time.Time
 	CreatedAt         time.Time
 	DialedAt          *time.Time
 	AnsweredAt        *time.Time
 	EndedAt           *time.Time
+}
+
+type Delivery struct {
+	ID            talkstack.DeliveryID
+	UserID        talkstack.UserID
+	ProjectID     talkstack.ProjectID
+	Stream        string
+	Seq           int64
+	EventType     talkstack.EventType
+	Snapshot      string
+	Body          string
+	State         talkstack.DeliveryState
+	Attempts      int64
+	NextAttemptAt time.Time
+	LastStatus    int64
+	LastError     string
+	CreatedAt     time.Time
+	GiveUpAt      time.Time
+	FinishedAt    *time.Time
+}
+
+type DeliveryStream struct {
+	Stream    string
+	Holder    string
+	HeldUntil time.Time
+}
+
+type DoNotCall struct {
+	UserID    talkstack.UserID
+	E164      string
+	Reason    string
+	CreatedAt time.Time
 }
 
 type EmailCode struct {
@@ -80,6 +166,39 @@ type GuessFailure struct {
 	GuessKey  string
 	Failures  int64
 	ExpiresAt time.Time
+}
+
+type HubspotConnection struct {
+	UserID       talkstack.UserID
+	Kind         string
+	PortalID     string
+	AccessToken  string
+	RefreshToken string
+	ExpiresAt    *time.Time
+	State        string
+	LastError    string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+type HubspotSync struct {
+	CallSID      talkstack.CallSID
+	UserID       talkstack.UserID
+	State        string
+	ContactID    string
+	EngagementID string
+	LastError    string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+type IdempotencyKey struct {
+	UserID         talkstack.UserID
+	Operation      string
+	IdempotencyKey string
+	Digest         string
+	ResourceID     string
+	CreatedAt      time.Time
 }
 
 type Node struct {
@@ -105,17 +224,24 @@ type PasswordReset struct {
 }
 
 type Project struct {
-	ID           talkstack.ProjectID
-	UserID       talkstack.UserID
-	Name         string
-	Description  string
-	WebhookURL   string
-	ActiveAgent  *string
-	MaxCalls     int64
-	LastServedAt time.Time
-	DeletedAt    *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	ID                    talkstack.ProjectID
+	UserID                talkstack.UserID
+	Name                  string
+	Description           string
+	ActiveAgent           *string
+	AnalysisSchema        string
+	WebhookURL            string
+	WebhookSecret         string
+	WebhookSecretOld      string
+	WebhookSecretOldUntil *time.Time
+	MaxCalls              int64
+	CallsPerSecond        float64
+	NextDialAt            time.Time
+	LastServedAt          time.Time
+	RedialInterrupted     int64
+	DeletedAt             *time.Time
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
 }
 
 type RefreshFamily struct {

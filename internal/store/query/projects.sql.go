@@ -360,20 +360,23 @@ func (q *Queries) InsertAgentVersion(ctx context.Context, arg InsertAgentVersion
 
 const insertProject = `-- name: InsertProject :exec
 
-INSERT INTO projects (id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, NULL, ?6, ?7, ?8, ?9)
+INSERT INTO projects (id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old,
+  webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, NULL, '[]', ?5, ?6, '',
+  NULL, ?7, ?8, ?9, ?9, ?10, ?9, ?9)
 `
 
 type InsertProjectParams struct {
-	ID           talkstack.ProjectID
-	UserID       talkstack.UserID
-	Name         string
-	Description  string
-	WebhookURL   string
-	MaxCalls     int64
-	LastServedAt time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	ID                talkstack.ProjectID
+	UserID            talkstack.UserID
+	Name              string
+	Description       string
+	WebhookURL        string
+	WebhookSecret     string
+	MaxCalls          int64
+	CallsPerSecond    float64
+	CreatedAt         time.Time
+	RedialInterrupted int64
 }
 
 // A comment that starts with FOR is a row lock: the wrapper takes its signs away on PostgreSQL. SQLite has one writer
@@ -385,10 +388,11 @@ func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) er
 		arg.Name,
 		arg.Description,
 		arg.WebhookURL,
+		arg.WebhookSecret,
 		arg.MaxCalls,
-		arg.LastServedAt,
+		arg.CallsPerSecond,
 		arg.CreatedAt,
-		arg.UpdatedAt,
+		arg.RedialInterrupted,
 	)
 	return err
 }
@@ -418,7 +422,7 @@ func (q *Queries) LockAgent(ctx context.Context, arg LockAgentParams) (Agent, er
 }
 
 const lockProject = `-- name: LockProject :one
-SELECT id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, deleted_at, created_at, updated_at FROM projects WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1
+SELECT id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at FROM projects WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1
 `
 
 type LockProjectParams struct {
@@ -434,10 +438,17 @@ func (q *Queries) LockProject(ctx context.Context, arg LockProjectParams) (Proje
 		&i.UserID,
 		&i.Name,
 		&i.Description,
-		&i.WebhookURL,
 		&i.ActiveAgent,
+		&i.AnalysisSchema,
+		&i.WebhookURL,
+		&i.WebhookSecret,
+		&i.WebhookSecretOld,
+		&i.WebhookSecretOldUntil,
 		&i.MaxCalls,
+		&i.CallsPerSecond,
+		&i.NextDialAt,
 		&i.LastServedAt,
+		&i.RedialInterrupted,
 		&i.DeletedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -569,7 +580,7 @@ func (q *Queries) NumbersByProject(ctx context.Context, arg NumbersByProjectPara
 }
 
 const project = `-- name: Project :one
-SELECT id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, deleted_at, created_at, updated_at FROM projects WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL
+SELECT id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at FROM projects WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL
 `
 
 type ProjectParams struct {
@@ -585,10 +596,17 @@ func (q *Queries) Project(ctx context.Context, arg ProjectParams) (Project, erro
 		&i.UserID,
 		&i.Name,
 		&i.Description,
-		&i.WebhookURL,
 		&i.ActiveAgent,
+		&i.AnalysisSchema,
+		&i.WebhookURL,
+		&i.WebhookSecret,
+		&i.WebhookSecretOld,
+		&i.WebhookSecretOldUntil,
 		&i.MaxCalls,
+		&i.CallsPerSecond,
+		&i.NextDialAt,
 		&i.LastServedAt,
+		&i.RedialInterrupted,
 		&i.DeletedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -597,7 +615,7 @@ func (q *Queries) Project(ctx context.Context, arg ProjectParams) (Project, erro
 }
 
 const projects = `-- name: Projects :many
-SELECT id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, deleted_at, created_at, updated_at FROM projects WHERE user_id = ?1 AND deleted_at IS NULL ORDER BY created_at, id
+SELECT id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at FROM projects WHERE user_id = ?1 AND deleted_at IS NULL ORDER BY created_at, id
 `
 
 func (q *Queries) Projects(ctx context.Context, userID talkstack.UserID) ([]Project, error) {
@@ -614,10 +632,17 @@ func (q *Queries) Projects(ctx context.Context, userID talkstack.UserID) ([]Proj
 			&i.UserID,
 			&i.Name,
 			&i.Description,
-			&i.WebhookURL,
 			&i.ActiveAgent,
+			&i.AnalysisSchema,
+			&i.WebhookURL,
+			&i.WebhookSecret,
+			&i.WebhookSecretOld,
+			&i.WebhookSecretOldUntil,
 			&i.MaxCalls,
+			&i.CallsPerSecond,
+			&i.NextDialAt,
 			&i.LastServedAt,
+			&i.RedialInterrupted,
 			&i.DeletedAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
@@ -636,7 +661,7 @@ func (q *Queries) Projects(ctx context.Context, userID talkstack.UserID) ([]Proj
 }
 
 const setActiveAgent = `-- name: SetActiveAgent :one
-UPDATE projects SET active_agent = ?1, updated_at = ?2 WHERE id = ?3 RETURNING id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, deleted_at, created_at, updated_at
+UPDATE projects SET active_agent = ?1, updated_at = ?2 WHERE id = ?3 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
 `
 
 type SetActiveAgentParams struct {
@@ -653,10 +678,17 @@ func (q *Queries) SetActiveAgent(ctx context.Context, arg SetActiveAgentParams) 
 		&i.UserID,
 		&i.Name,
 		&i.Description,
-		&i.WebhookURL,
 		&i.ActiveAgent,
+		&i.AnalysisSchema,
+		&i.WebhookURL,
+		&i.WebhookSecret,
+		&i.WebhookSecretOld,
+		&i.WebhookSecretOldUntil,
 		&i.MaxCalls,
+		&i.CallsPerSecond,
+		&i.NextDialAt,
 		&i.LastServedAt,
+		&i.RedialInterrupted,
 		&i.DeletedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
@@ -729,17 +761,20 @@ func (q *Queries) UnassignAgentNumbers(ctx context.Context, agentID *string) err
 }
 
 const updateProject = `-- name: UpdateProject :one
-UPDATE projects SET name = ?1, description = ?2, webhook_url = ?3, max_calls = ?4, updated_at = ?5
-WHERE id = ?6 RETURNING id, user_id, name, description, webhook_url, active_agent, max_calls, last_served_at, deleted_at, created_at, updated_at
+UPDATE projects SET name = ?1, description = ?2, webhook_url = ?3, max_calls = ?4,
+  calls_per_second = ?5, redial_interrupted = ?6, updated_at = ?7
+WHERE id = ?8 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
 `
 
 type UpdateProjectParams struct {
-	Name        string
-	Description string
-	WebhookURL  string
-	MaxCalls    int64
-	Now         time.Time
-	ID          talkstack.ProjectID
+	Name              string
+	Description       string
+	WebhookURL        string
+	MaxCalls          int64
+	CallsPerSecond    float64
+	RedialInterrupted int64
+	Now               time.Time
+	ID                talkstack.ProjectID
 }
 
 func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (Project, error) {
@@ -748,6 +783,8 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		arg.Description,
 		arg.WebhookURL,
 		arg.MaxCalls,
+		arg.CallsPerSecond,
+		arg.RedialInterrupted,
 		arg.Now,
 		arg.ID,
 	)
@@ -757,10 +794,17 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		&i.UserID,
 		&i.Name,
 		&i.Description,
-		&i.WebhookURL,
 		&i.ActiveAgent,
+		&i.AnalysisSchema,
+		&i.WebhookURL,
+		&i.WebhookSecret,
+		&i.WebhookSecretOld,
+		&i.WebhookSecretOldUntil,
 		&i.MaxCalls,
+		&i.CallsPerSecond,
+		&i.NextDialAt,
 		&i.LastServedAt,
+		&i.RedialInterrupted,
 		&i.DeletedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,

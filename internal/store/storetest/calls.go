@@ -82,7 +82,7 @@ func testCallLife(t *testing.T, db *store.DB) {
 		must(t, db.AddTurn(ctx, c.SID, talkstack.Turn{Seq: i, Role: talkstack.RoleAgent, Latency: &talkstack.TurnLatency{Total: total * time.Millisecond}}))
 	}
 	must(t, db.FinishCall(ctx, c, store.Outcome{
-		Ending: Completed(), EndedAt: answered.Add(time.Minute), Slots: map[string]string{"day": "2026-11-24"}, MissingVariables: []string{"city"}, Cost: 0.077,
+		Ending: Completed(), EndedAt: answered.Add(time.Minute), Slots: map[string]string{"day": "2026-11-24"}, MissingVariables: []string{"city"}, CostParts: map[string]float64{"carrier": 0.077},
 	}))
 	e := stored(t, db, c.SID)
 	if e.State != talkstack.StateEnded || e.Status != talkstack.StatusCompleted || e.Duration(time.Now()) != time.Minute || e.Cost != 0.077 ||
@@ -163,7 +163,7 @@ func testFinishTwice(t *testing.T, db *store.DB) {
 	}
 	first := stored(t, db, c.SID)
 	again := talkstack.Ending{Status: first.Status, Reason: *first.EndReason}
-	must(t, db.FinishCall(ctx, c, store.Outcome{Ending: again, Cost: 99})) // the answer was lost, it is said again
+	must(t, db.FinishCall(ctx, c, store.Outcome{Ending: again, CostParts: map[string]float64{"carrier": 99}})) // the answer was lost, it is said again
 	equal(t, "call after the second end", stored(t, db, c.SID), first)
 }
 

@@ -1,16 +1,23 @@
 -- +goose Up
 CREATE TABLE projects (
-  id             TEXT PRIMARY KEY,
-  user_id        TEXT NOT NULL REFERENCES users (id),
-  name           TEXT NOT NULL,
-  description    TEXT NOT NULL,
-  webhook_url    TEXT NOT NULL,
-  active_agent   TEXT, -- of agents; no foreign key, because agents already points here
-  max_calls      BIGINT NOT NULL,
-  last_served_at TIMESTAMP NOT NULL, -- when a call of it was last claimed: who waited longest goes first
-  deleted_at     TIMESTAMP,
-  created_at     TIMESTAMP NOT NULL,
-  updated_at     TIMESTAMP NOT NULL
+  id                       TEXT PRIMARY KEY,
+  user_id                  TEXT NOT NULL REFERENCES users (id),
+  name                     TEXT NOT NULL,
+  description              TEXT NOT NULL,
+  active_agent             TEXT, -- of agents; no foreign key, because agents already points here
+  analysis_schema          TEXT NOT NULL, -- the questions of the post-call analysis, JSON
+  webhook_url              TEXT NOT NULL,
+  webhook_secret           TEXT NOT NULL, -- whsec_ and base64
+  webhook_secret_old       TEXT NOT NULL, -- the one before it: signed with too until the time below; empty: none
+  webhook_secret_old_until TIMESTAMP,
+  max_calls                BIGINT NOT NULL,
+  calls_per_second         DOUBLE PRECISION NOT NULL, -- outbound calls begun; 0: no limit
+  next_dial_at             TIMESTAMP NOT NULL, -- the next call may be claimed then: how calls_per_second is kept
+  last_served_at           TIMESTAMP NOT NULL, -- when a call of it was last claimed: who waited longest goes first
+  redial_interrupted       BIGINT NOT NULL, -- how often a call that a crash of ours cut off is dialled again
+  deleted_at               TIMESTAMP,
+  created_at               TIMESTAMP NOT NULL,
+  updated_at               TIMESTAMP NOT NULL
 );
 CREATE UNIQUE INDEX projects_name ON projects (user_id, name) WHERE deleted_at IS NULL;
 

@@ -1,4 +1,35 @@
 -- +goose Up
+-- Batches of outbound calls from a sheet. Their rows are calls.
+CREATE TABLE batches (
+  id               TEXT PRIMARY KEY,
+  user_id          TEXT NOT NULL REFERENCES users (id),
+  project_id       TEXT NOT NULL REFERENCES projects (id),
+  agent_id         TEXT NOT NULL REFERENCES agents (id),
+  name             TEXT NOT NULL, -- of the sheet's file, or what its owner calls it
+  state            TEXT NOT NULL, -- loading, running, paused, completed, cancelled
+  total            BIGINT NOT NULL, -- rows of the sheet
+  queued           BIGINT NOT NULL, -- rows that became calls
+  rejected         BIGINT NOT NULL, -- rows that did not
+  calls_per_second DOUBLE PRECISION NOT NULL, -- calls begun; 0: only the project's limit counts
+  next_dial_at     TIMESTAMP NOT NULL, -- how calls_per_second is kept
+  windows          TEXT NOT NULL, -- when calls may begin, JSON; none: always
+  time_zone        TEXT NOT NULL, -- of the windows, IANA; empty: each number's own
+  retry            TEXT NOT NULL, -- when a recipient is called again, JSON
+  created_at       TIMESTAMP NOT NULL,
+  completed_at     TIMESTAMP
+);
+CREATE INDEX batches_owner ON batches (user_id, created_at DESC, id DESC);
+CREATE INDEX batches_busy ON batches (state) WHERE state IN ('loading', 'running', 'paused');
+
+-- Rows of a sheet that can not be called.
+CREATE TABLE batch_rejections (
+  batch_id  TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  batch_row BIGINT NOT NULL,
+  number    TEXT NOT NULL, -- as it was written
+  reason    TEXT NOT NULL,
+  PRIMARY KEY (batch_id, batch_row)
+);
+
 CREATE TABLE calls (
   sid                 TEXT PRIMARY KEY,
   carrier_sid         TEXT NOT NULL,
@@ -18,12 +49,21 @@ CREATE TABLE calls (
   missing_variables   TEXT NOT NULL,
   slots               TEXT NOT NULL,
   cost                DOUBLE PRECISION NOT NULL, -- US dollars
+  cost_parts          TEXT NOT NULL, -- JSON: part -> US dollars
+  usage               TEXT NOT NULL, -- what it used of carrier and providers, JSON
+  analysis            TEXT NOT NULL, -- by the project's questions, JSON; empty until it is there
   recording           TEXT NOT NULL,
   latency_p50_us      BIGINT NOT NULL, -- of the turns, microseconds, once the call has ended: a page of calls reads no turns
   latency_p95_us      BIGINT NOT NULL,
   latency_turns       BIGINT NOT NULL,
   node                TEXT NOT NULL,
   attempt             BIGINT NOT NULL,
+  batch_id            TEXT REFERENCES batches (id), -- NULL: not of a batch
+  batch_row           BIGINT NOT NULL, -- of the sheet, from 1 for the first below the header
+  time_zone           TEXT NOT NULL, -- the recipient's, IANA; several, by commas, where the number's prefix allows several
+  try                 BIGINT NOT NULL, -- 1, or more for a recipient who is called again
+  retry_of            TEXT NOT NULL, -- sid of the try before
+  superseded          BOOLEAN NOT NULL, -- another try follows
   hangup_requested_at TIMESTAMP, -- somebody wants the call to end; its owner acts
   not_before          TIMESTAMP NOT NULL,
   created_at          TIMESTAMP NOT NULL,
@@ -33,6 +73,13 @@ CREATE TABLE calls (
   FOREIGN KEY (agent_id, agent_version) REFERENCES agent_versions (agent_id, version)
 );
 CREATE INDEX calls_history ON calls (project_id, created_at DESC, sid DESC);
+CREATE INDEX calls_to ON calls (project_id, to_number, created_at DESC, sid DESC);
+CREATE INDEX calls_from ON calls (project_id, from_number, created_at DESC, sid DESC);
+CREATE INDEX calls_status ON calls (project_id, status, created_at DESC, sid DESC);
+CREATE INDEX calls_ended ON calls (project_id, ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX calls_owner ON calls (user_id, created_at DESC, sid DESC);
+CREATE INDEX calls_batch ON calls (batch_id, batch_row, try) WHERE batch_id IS NOT NULL;
+CREATE INDEX calls_batch_open ON calls (batch_id, state) WHERE batch_id IS NOT NULL AND state <> 'ended';
 CREATE INDEX calls_due ON calls (project_id, not_before, sid) WHERE state = 'queued';
 CREATE INDEX calls_next ON calls (not_before) WHERE state = 'queued';
 CREATE INDEX calls_open ON calls (project_id, node) WHERE state IN ('claimed', 'dialing', 'live');
@@ -62,3 +109,5 @@ CREATE TABLE nodes (
 DROP TABLE nodes;
 DROP TABLE turns;
 DROP TABLE calls;
+DROP TABLE batch_rejections;
+DROP TABLE batches;

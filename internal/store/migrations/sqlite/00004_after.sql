@@ -1,0 +1,114 @@
+-- +goose Up
+-- Webhook messages, one row each from the transaction in which the event became true. The stream of a call is
+-- delivered in the order of seq.
+CREATE TABLE deliveries (
+  id              TEXT PRIMARY KEY, -- the webhook-id: the same on every try
+  user_id         TEXT NOT NULL REFERENCES users (id),
+  project_id      TEXT NOT NULL REFERENCES projects (id),
+  stream          TEXT NOT NULL, -- sid of the call, or the delivery's own id
+  seq             BIGINT NOT NULL,
+  event_type      TEXT NOT NULL,
+  snapshot        TEXT NOT NULL, -- the call as it was, JSON
+  body            TEXT NOT NULL, -- as sent; empty until the first try
+  state           TEXT NOT NULL, -- pending, delivered, dead
+  attempts        BIGINT NOT NULL,
+  next_attempt_at TIMESTAMP NOT NULL,
+  last_status     BIGINT NOT NULL, -- HTTP status of the last answer, 0: none came
+  last_error      TEXT NOT NULL,
+  created_at      TIMESTAMP NOT NULL,
+  give_up_at      TIMESTAMP NOT NULL,
+  finished_at     TIMESTAMP
+);
+CREATE INDEX deliveries_stream ON deliveries (stream, seq);
+CREATE INDEX deliveries_project ON deliveries (project_id, created_at DESC, id DESC);
+CREATE INDEX deliveries_owner ON deliveries (user_id, created_at DESC, id DESC);
+CREATE INDEX deliveries_pending ON deliveries (stream, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_old ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Who delivers a stream now, so that it has one sender.
+CREATE TABLE delivery_streams (
+  stream     TEXT PRIMARY KEY,
+  holder     TEXT NOT NULL,
+  held_until TIMESTAMP NOT NULL
+);
+
+-- Analyses by what was asked: the same questions are answered from here.
+CREATE TABLE analyses (
+  call_sid   TEXT NOT NULL REFERENCES calls (sid) ON DELETE CASCADE,
+  digest     TEXT NOT NULL, -- of the questions and the transcript
+  result     TEXT NOT NULL, -- JSON
+  created_at TIMESTAMP NOT NULL,
+  PRIMARY KEY (call_sid, digest)
+);
+
+CREATE TABLE do_not_call (
+  user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  e164       TEXT NOT NULL,
+  reason     TEXT NOT NULL,
+  created_at TIMESTAMP NOT NULL,
+  PRIMARY KEY (user_id, e164)
+);
+
+-- What a creating request with an Idempotency-Key makes: the id is reserved before the thing is made, so that a repeat
+-- after a crash finds it or makes the same one.
+CREATE TABLE idempotency_keys (
+  user_id         TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  operation       TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  digest          TEXT NOT NULL, -- of the request
+  resource_id     TEXT NOT NULL,
+  created_at      TIMESTAMP NOT NULL,
+  PRIMARY KEY (user_id, operation, idempotency_key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
+
+-- Changes of an account: who, what, when. Rows never change.
+CREATE TABLE audit_log (
+  id          TEXT PRIMARY KEY,
+  user_id     TEXT NOT NULL REFERENCES users (id),
+  actor       TEXT NOT NULL, -- token, api_key, link, system
+  address     TEXT NOT NULL, -- of the network, empty for system
+  action      TEXT NOT NULL, -- "agent.update"
+  resource    TEXT NOT NULL, -- "agent"
+  resource_id TEXT NOT NULL,
+  changes     TEXT NOT NULL, -- JSON: field -> what it became; secrets are not told
+  created_at  TIMESTAMP NOT NULL
+);
+CREATE INDEX audit_log_owner ON audit_log (user_id, created_at DESC, id DESC);
+
+-- The HubSpot portal an account is connected to.
+CREATE TABLE hubspot_connections (
+  user_id       TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  kind          TEXT NOT NULL, -- oauth, private_app
+  portal_id     TEXT NOT NULL,
+  access_token  TEXT NOT NULL,
+  refresh_token TEXT NOT NULL, -- empty with a private app's token
+  expires_at    TIMESTAMP, -- of the access token; NULL: never
+  state         TEXT NOT NULL, -- connected, broken
+  last_error    TEXT NOT NULL,
+  created_at    TIMESTAMP NOT NULL,
+  updated_at    TIMESTAMP NOT NULL
+);
+
+-- One row for each call that has to be written to HubSpot.
+CREATE TABLE hubspot_syncs (
+  call_sid      TEXT PRIMARY KEY REFERENCES calls (sid) ON DELETE CASCADE,
+  user_id       TEXT NOT NULL REFERENCES users (id),
+  state         TEXT NOT NULL, -- pending, done, failed
+  contact_id    TEXT NOT NULL,
+  engagement_id TEXT NOT NULL,
+  last_error    TEXT NOT NULL,
+  created_at    TIMESTAMP NOT NULL,
+  updated_at    TIMESTAMP NOT NULL
+);
+CREATE INDEX hubspot_syncs_owner ON hubspot_syncs (user_id, created_at DESC, call_sid DESC);
+
+-- +goose Down
+DROP TABLE hubspot_syncs;
+DROP TABLE hubspot_connections;
+DROP TABLE audit_log;
+DROP TABLE idempotency_keys;
+DROP TABLE do_not_call;
+DROP TABLE analyses;
+DROP TABLE delivery_streams;
+DROP TABLE deliveries;
