@@ -25,6 +25,7 @@ type Leg interface {
 	Digits() <-chan media.Digit
 	Hold(ctx context.Context, on bool) error
 	Hangup(ctx context.Context, reason talkstack.EndReason) error
+	Silent() time.Duration // since the last packet came
 	Rate() int
 }
 
@@ -51,12 +52,15 @@ type Line struct {
 	talking atomic.Bool // the other side speaks
 	lines   *repertoire
 
-	hangup sync.Once
-	mu     sync.Mutex
-	said   []Utterance
-	ticks  int
-	in     []int16
-	out    []int16
+	answered time.Time
+	goneAt   time.Time // set before gone is closed
+	hangup   sync.Once
+	mu       sync.Mutex
+	over     Received // how the leg ended, once it has
+	said     []Utterance
+	ticks    int
+	in       []int16
+	out      []int16
 }
 
 // Utterance is what one side said.
@@ -72,7 +76,7 @@ func newLine(leg Leg, speech Speech, lines *repertoire, log *slog.Logger) *Line 
 		lines: lines,
 		leg:   leg, speech: speech, log: log, rate: leg.Rate(),
 		say: make(chan []int16), spoken: make(chan struct{}, 1), heard: make(chan Utterance, 64),
-		voiced: make(chan struct{}, 1), gone: make(chan struct{}),
+		voiced: make(chan struct{}, 1), gone: make(chan struct{}), answered: time.Now(),
 	}
 	go l.pump()
 	return l
@@ -187,15 +191,33 @@ func (l *Line) Press(ctx context.Context, digits string) error {
 func (l *Line) Hold(ctx context.Context, on bool) error { return l.leg.Hold(ctx, on) }
 
 // Hangup ends the call, and returns when the line is down.
-func (l *Line) Hangup() {
+func (l *Line) Hangup() { l.end() }
+
+// end hangs up and says when the leg was over.
+func (l *Line) end() Received {
 	l.hangup.Do(func() {
+		now := time.Now()
+		select {
+		case <-l.gone: // the peer has hung up
+			now = l.goneAt
+		default:
+		}
+		lastPacket := now.Add(-l.leg.Silent())
 		ctx, cancel := context.WithTimeout(context.Background(), hangupWait)
 		defer cancel()
+		over := Received{Answered: l.answered, Ended: now}
 		if err := l.leg.Hangup(ctx, talkstack.EndReason{Party: talkstack.PartyCaller, Code: talkstack.EndUserHangup}); err != nil {
 			l.log.Debug("test phone hangs up", "error", err)
+			over.Ended, over.Died = lastPacket, true
 		}
+		l.mu.Lock()
+		l.over = over
+		l.mu.Unlock()
 	})
 	<-l.gone
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
 }
 
 // Gone is closed when the call is over.
@@ -240,7 +262,10 @@ func (l *Line) keep(in, out *media.Frame) {
 
 // pump moves one frame each way every 20 ms until the leg is over.
 func (l *Line) pump() {
-	defer close(l.gone)
+	defer func() {
+		l.goneAt = time.Now()
+		close(l.gone)
+	}()
 	e := newEar(l)
 	defer e.close()
 	var queue []int16

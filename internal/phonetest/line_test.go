@@ -30,6 +30,8 @@ type otherSide struct {
 	reason talkstack.EndReason
 }
 
+func (o *otherSide) Silent() time.Duration { return 0 }
+
 func (o *otherSide) ReadFrame(context.Context) (media.Frame, error) {
 	o.next = o.next.Add(media.FrameDuration)
 	t := time.NewTimer(time.Until(o.next))

@@ -70,6 +70,9 @@ type Phone struct {
 type Received struct {
 	CallID, From, To string
 	At               time.Time
+	Answered         time.Time // zero: never, as the following
+	Ended            time.Time // when the leg was over. That of a peer that has died ends with its last packet
+	Died             bool      // the peer was gone without a BYE
 }
 
 // New makes a phone that declines every number until On gives it a behaviour.
@@ -116,6 +119,7 @@ func (p *Phone) Calls() []Received {
 
 func (p *Phone) serve(ctx context.Context, inv *sip.Invite) {
 	p.mu.Lock()
+	n := len(p.calls)
 	p.calls = append(p.calls, Received{CallID: inv.CallID, From: inv.From, To: inv.To, At: time.Now()})
 	behave, ok := p.behave[inv.To]
 	if !ok {
@@ -126,9 +130,14 @@ func (p *Phone) serve(ctx context.Context, inv *sip.Invite) {
 	if err := behave(ctx, ring); err != nil && !errors.Is(err, ErrGone) && ctx.Err() == nil {
 		p.cfg.Log.Warn("test phone gave up", "to", talkstack.MaskNumber(inv.To), "error", err)
 	}
+	over := Received{Ended: time.Now()}
 	if ring.line != nil {
-		ring.line.Hangup()
+		over = ring.line.end()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &p.calls[n]
+	r.Answered, r.Ended, r.Died = over.Answered, over.Ended, over.Died
 }
 
 // Dial calls target ("sip:+1555…@127.0.0.1:5060") and returns the line when it is answered.
