@@ -1,6 +1,9 @@
 package talkstack
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Actor is who changes something: the audit log names it.
 type Actor struct {
@@ -29,4 +32,16 @@ func ActorOf(ctx context.Context) Actor {
 		return a
 	}
 	return Actor{Kind: ActorSystem}
+}
+
+// AuditEntry is one change of an account, as it is kept for its owner. Entries never change.
+type AuditEntry struct {
+	ID         string
+	UserID     UserID
+	Actor      Actor
+	Action     string // "agent.update"
+	Resource   string // "agent"
+	ResourceID string
+	Changes    map[string]any // field → what it became; long values are cut, secrets are not told
+	CreatedAt  time.Time
 }

@@ -18,11 +18,12 @@ func caller(ctx context.Context) talkstack.User {
 }
 
 // authenticate lets a request through whose credentials the operation accepts. A Bearer token, when there is one,
-// is the only thing that counts (Q30). Unverified accounts are refused everywhere (Q5).
+// is the only thing that counts (Q30). Unverified accounts are refused everywhere (Q5). It says who acts, for the audit
+// log: where everybody may ask, it is somebody with what was mailed.
 func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	need, _ := ctx.Operation().Metadata[accessKey].(access)
 	if need == accessOpen {
-		next(ctx)
+		next(huma.WithContext(ctx, acting(ctx.Context(), talkstack.ActorLink)))
 		return
 	}
 	token, key := bearerToken(ctx.Header("Authorization")), ctx.Header("X-Api-Key")
@@ -38,7 +39,20 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 		_ = huma.WriteErr(a.huma, ctx, http.StatusInternalServerError, "", err) // writeError gives it its status
 		return
 	}
-	next(huma.WithValue(ctx, userKey{}, user))
+	kind := talkstack.ActorToken
+	if token == "" {
+		kind = talkstack.ActorAPIKey
+	}
+	next(huma.WithContext(ctx, context.WithValue(acting(ctx.Context(), kind), userKey{}, user)))
+}
+
+// acting says what kind of client acts, from where.
+func acting(ctx context.Context, kind string) context.Context {
+	actor := talkstack.Actor{Kind: kind}
+	if addr := originOf(ctx).client; addr.IsValid() {
+		actor.Address = addr.Unmap().WithZone("").String()
+	}
+	return talkstack.WithActor(ctx, actor)
 }
 
 // bearerToken is the token of an Authorization header; the scheme's case does not matter (RFC 9110 section 11.1).

@@ -48,13 +48,25 @@ type operation struct {
 	Lenient     bool              // the handler checks the body itself, to answer with the endpoint's own enum
 }
 
-// get and post register an endpoint.
+// get, post, put, patch and del register an endpoint.
 func get[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
 	register(a, http.MethodGet, path, op, h)
 }
 
 func post[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
 	register(a, http.MethodPost, path, op, h)
+}
+
+func put[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
+	register(a, http.MethodPut, path, op, h)
+}
+
+func patch[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
+	register(a, http.MethodPatch, path, op, h)
+}
+
+func del[I, O any](a *API, path string, op operation, h func(context.Context, *I) (*O, error)) {
+	register(a, http.MethodDelete, path, op, h)
 }
 
 func register[I, O any](a *API, method, path string, op operation, h func(context.Context, *I) (*O, error)) {
