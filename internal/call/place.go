@@ -36,7 +36,7 @@ func (s *Switchboard) Place(ctx context.Context, p talkstack.Placement) (talksta
 		return talkstack.Call{}, err
 	}
 	c := talkstack.Call{
-		SID: talkstack.NewCallSID(), UserID: p.UserID, ProjectID: project.ID,
+		SID: p.SID, UserID: p.UserID, ProjectID: project.ID,
 		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Outbound,
 		From: from, To: to, DynamicVariables: p.DynamicVariables,
 	}

@@ -139,7 +139,12 @@ func (a *API) callRoutes() {
 	}, a.getCallHistory)
 }
 
-func (a *API) makeCall(ctx context.Context, in *struct{ Body makeCallRequest }) (*body[makeCallResponse], error) {
+type makeCallInput struct {
+	Idempotent
+	Body makeCallRequest
+}
+
+func (a *API) makeCall(ctx context.Context, in *makeCallInput) (*created[makeCallResponse], error) {
 	p := talkstack.Placement{UserID: caller(ctx).ID, ProjectID: in.Body.ProjectID, To: in.Body.Number}
 	if in.Body.AgentID != nil {
 		p.AgentID = *in.Body.AgentID
@@ -147,16 +152,30 @@ func (a *API) makeCall(ctx context.Context, in *struct{ Body makeCallRequest }) 
 	if in.Body.DynamicVariables != nil {
 		p.DynamicVariables = *in.Body.DynamicVariables
 	}
+	c, replayed, err := a.placeOnce(ctx, in.Idempotent, "makeCall", in.Body, p)
+	if err != nil {
+		return nil, err
+	}
+	return replyCreated(makeCallResponse{success("call made successfully."), callRef{CallID: c.SID, To: c.To, From: c.From}}, replayed), nil
+}
+
+// placeOnce places a call, or finds the one that the same request has placed: a repeated request never dials twice.
+func (a *API) placeOnce(ctx context.Context, key Idempotent, operation string, request any, p talkstack.Placement) (talkstack.Call, bool, error) {
 	to, err := talkstack.ParseE164(p.To)
 	if err != nil {
-		return nil, err
+		return talkstack.Call{}, false, err
 	}
 	p.To = to
-	c, err := a.Calls.Place(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return reply(makeCallResponse{success("call made successfully."), callRef{CallID: c.SID, To: c.To, From: c.From}}), nil
+	return makeOnce(ctx, a, key, once[talkstack.CallSID, talkstack.Call]{
+		Operation: operation, Request: request, NewID: talkstack.NewCallSID,
+		Make: func(ctx context.Context, sid talkstack.CallSID) (talkstack.Call, error) {
+			p.SID = sid
+			return a.Calls.Place(ctx, p)
+		},
+		Find: func(ctx context.Context, sid talkstack.CallSID) (talkstack.Call, error) {
+			return a.DB.Call(ctx, p.UserID, string(sid))
+		},
+	})
 }
 
 func (a *API) getCall(ctx context.Context, in *struct{ Body getCallRequest }) (*body[call], error) {

@@ -140,7 +140,8 @@ func (w world) finished(t *testing.T, s *httpapitest.Server, variables object, r
 		Ending: talkstack.Ending{Status: talkstack.StatusCompleted, Reason: talkstack.EndReason{
 			Party: talkstack.PartyAgent, Code: talkstack.EndAgentHangup, Message: "The agent hung up.",
 		}},
-		Slots: map[string]string{"newDate": "2026-03-12"}, MissingVariables: []string{"agent"}, Cost: 0.077,
+		Slots: map[string]string{"newDate": "2026-03-12"}, MissingVariables: []string{"agent"},
+		CostParts: map[string]float64{"carrier": 0.05, "tts": 0.027},
 	}); err != nil {
 		t.Fatal(err)
 	}

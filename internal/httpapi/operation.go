@@ -137,6 +137,9 @@ func (a *API) failures(op operation, input reflect.Type) map[int]string {
 		all[http.StatusRequestEntityTooLarge] = "The body is larger than 1 MB."
 		all[http.StatusUnsupportedMediaType] = "The body is not application/json."
 	}
+	if _, ok := input.FieldByName("IdempotencyKey"); ok {
+		all[http.StatusConflict] = "The Idempotency-Key was sent with another request before."
+	}
 	for status, when := range op.Errors {
 		all[status] = when
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -56,7 +57,8 @@ type DB struct {
 	clock  func() time.Time
 	log    *slog.Logger
 
-	onChange func(sid talkstack.CallSID)
+	onChange  func(sid talkstack.CallSID)
+	keysSwept atomic.Int64 // when old idempotency keys were last removed, Unix nanoseconds
 }
 
 // Open opens the database and makes sure that it answers. It does not migrate it. On SQLite it takes the lock that lets

@@ -51,7 +51,7 @@ func (c *Calls) Place(ctx context.Context, p talkstack.Placement) (talkstack.Cal
 		return talkstack.Call{}, talkstack.Errorf(talkstack.CodeInvalid, "The agent has no number to call from.")
 	}
 	return c.DB.PlaceCall(ctx, talkstack.Call{
-		UserID: p.UserID, ProjectID: p.ProjectID, AgentID: agent.ID, AgentVersion: agent.Version,
+		SID: p.SID, UserID: p.UserID, ProjectID: p.ProjectID, AgentID: agent.ID, AgentVersion: agent.Version,
 		From: numbers[0].E164, To: p.To, DynamicVariables: p.DynamicVariables,
 	})
 }
