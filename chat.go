@@ -20,6 +20,19 @@ type ChatRequest struct {
 	MaxTokens int // longest answer; 0 leaves it to the provider
 }
 
+// ChatFormat is the JSON that an answer as a whole must be.
+type ChatFormat struct {
+	Name   string          // lower case with underscores
+	Schema json.RawMessage // JSON schema, in the subset that OpenAI documents for strict structured outputs
+}
+
+// ChatCompletion is a whole answer of a language model.
+type ChatCompletion struct {
+	Text  string
+	Cut   bool // the answer was longer than it was allowed to be
+	Usage ChatUsage
+}
+
 // ChatMessage is one message of a conversation with a language model.
 type ChatMessage struct {
 	Role       ChatRole

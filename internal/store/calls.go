@@ -188,7 +188,9 @@ func callOf(r query.Call, err error) (talkstack.Call, error) {
 	if r.EndCode != "" {
 		c.EndReason = &talkstack.EndReason{Party: r.EndParty, Code: r.EndCode, Message: r.EndMessage}
 	}
+	c.Analysis, err = analysisOf(r.Analysis)
 	return c, errors.Join(
+		err,
 		decode("dynamic_variables", r.DynamicVariables, &c.DynamicVariables),
 		decode("missing_variables", r.MissingVariables, &c.MissingVariables),
 		decode("slots", r.Slots, &c.Slots),
