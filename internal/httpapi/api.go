@@ -94,7 +94,7 @@ func New(c Config) (*API, error) {
 	mux := chi.NewMux()
 	a.wrap(mux)
 	a.huma = humachi.New(mux, a.humaConfig())
-	a.huma.UseMiddleware(a.authenticate, a.readBody)
+	a.huma.UseMiddleware(a.refuseBadText, a.authenticate, a.readBody)
 	a.routes()
 	a.pages(mux)
 	addExamples(a.huma.OpenAPI().Components.Schemas)

@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,7 +52,7 @@ func isV1(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/
 
 // wrap puts around every handler what every request gets, outermost first.
 func (a *API) wrap(mux *chi.Mux) {
-	mux.Use(a.observe, secure, a.recover, a.locate, refuseBadText, limitBody, limitTime, middleware.GetHead)
+	mux.Use(a.observe, secure, a.recover, a.locate, limitBody, limitTime, middleware.GetHead)
 	mux.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, r, failure{status: http.StatusNotFound, code: talkstack.CodeNotFound, message: "There is no such endpoint: see /docs."})
 	})
@@ -216,15 +217,14 @@ func isHost(s string) bool {
 }
 
 // refuseBadText refuses paths and queries that no database takes.
-func refuseBadText(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query, err := url.QueryUnescape(r.URL.RawQuery)
-		if text := r.URL.Path + query; err != nil || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			writeFailure(w, r, failure{status: http.StatusBadRequest, code: talkstack.CodeInvalid, message: "The address is not valid UTF-8."})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+func (a *API) refuseBadText(ctx huma.Context, next func(huma.Context)) {
+	u := ctx.URL()
+	query, err := url.QueryUnescape(u.RawQuery)
+	if text := u.Path + query; err != nil || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		a.refuse(ctx, http.StatusBadRequest, "The address is not valid UTF-8.")
+		return
+	}
+	next(ctx)
 }
 
 // limitBody stops a request that sends more than any endpoint takes, and drops its connection.

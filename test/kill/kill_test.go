@@ -1,0 +1,295 @@
+package kill
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"talkstack"
+	"talkstack/internal/phonetest"
+	"talkstack/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+const (
+	calls    = 2000
+	projects = 5
+	perLimit = 8 // calls a project may have at once
+	kills    = 21
+	patience = 12 * time.Minute // a watchdog: all is over in a fraction of it
+)
+
+// TestSQLite has one node: the file is its own.
+func TestSQLite(t *testing.T) {
+	phone := farEnd(t)
+	n := &node{bin: buildBinary(t), env: settings(t, "sip:"+phone.Addr().String(), 45000)}
+	killAndCount(t, phone, []*node{n})
+}
+
+// TestPostgreSQL has three nodes on one database.
+func TestPostgreSQL(t *testing.T) {
+	phone, bin, database := farEnd(t), buildBinary(t), storetest.PostgreSQL(t)
+	var nodes []*node
+	for i := range 3 {
+		nodes = append(nodes, &node{
+			bin: bin, env: settings(t, "sip:"+phone.Addr().String(), 44000+2000*i, "TALKSTACK_DATABASE_URL="+database),
+		})
+	}
+	killAndCount(t, phone, nodes)
+}
+
+func killAndCount(t *testing.T, phone *phonetest.Phone, nodes []*node) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	hooks := newReceiver(t)
+	for _, n := range nodes {
+		n.start(t)
+		t.Cleanup(func() { n.kill(t) })
+	}
+	customer := signUp(t, nodes, dataDirs(nodes))
+	var all []project
+	for i := range projects {
+		all = append(all, customer.makeProject(t, i, perLimit, hooks.URL))
+	}
+	var work sync.WaitGroup
+	work.Go(func() { killAgainAndAgain(t, ctx, phone, nodes) })
+	sids := placeAll(t, ctx, customer, all)
+	work.Wait()
+	ended := waitForEnds(t, ctx, customer, all, sids)
+	waitForMessages(t, ctx, hooks, sids)
+	if t.Failed() {
+		return
+	}
+	checkDials(t, phone, all, ended)
+	checkMessages(t, hooks, ended)
+	t.Logf("receiver: %d messages refused, %d came again", hooks.refused, hooks.repeats)
+}
+
+func dataDirs(nodes []*node) []string {
+	var dirs []string
+	for _, n := range nodes {
+		for _, setting := range n.env {
+			if dir, ok := strings.CutPrefix(setting, "TALKSTACK_DATA_DIR="); ok {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs
+}
+
+// killAgainAndAgain kills a node each time the phone has rung some dozens of times more, and starts it again.
+func killAgainAndAgain(t *testing.T, ctx context.Context, phone *phonetest.Phone, nodes []*node) {
+	const step = calls / (kills + 1)
+	for i := range kills {
+		at := i*step + rand.IntN(step)
+		for len(phone.Calls()) < at {
+			select {
+			case <-ctx.Done():
+				t.Errorf("after %d kills only %d calls have been dialled", i, len(phone.Calls()))
+				return
+			case <-time.After(time.Duration(rand.IntN(20)) * time.Millisecond):
+			}
+		}
+		n := nodes[rand.IntN(len(nodes))]
+		n.kill(t)
+		n.start(t)
+	}
+}
+
+// placeAll places the calls from several places at once while nodes die. Each is asked for until it is accepted, under
+// its own Idempotency-Key, and stands for one call, however often it was asked for.
+func placeAll(t *testing.T, ctx context.Context, customer *api, all []project) []talkstack.CallSID {
+	sids := make([]talkstack.CallSID, calls)
+	var placers sync.WaitGroup
+	const many = 4
+	for first := range many {
+		placers.Go(func() {
+			a := customer.copyOf()
+			for i := first; i < calls; i += many {
+				p := all[i%len(all)]
+				var placed struct {
+					Call struct {
+						ID talkstack.CallSID `json:"call_id"`
+					}
+				}
+				a.do(t, ctx, http.MethodPost, "/call/makeCall", map[string]string{
+					"number": fmt.Sprintf("+1206555%04d", i), "projectId": p.ID, "agentId": p.Agent,
+				}, &placed, http.Header{"Idempotency-Key": {fmt.Sprint("call ", i)}})
+				sids[i] = placed.Call.ID
+			}
+		})
+	}
+	placers.Wait()
+	return sids
+}
+
+// end is how a call ended, as the API tells.
+type end struct {
+	SID       talkstack.CallSID
+	Status    talkstack.CallStatus
+	EndReason *talkstack.EndReason
+	To        string
+}
+
+// waitForEnds reads the history until every call has ended.
+func waitForEnds(t *testing.T, ctx context.Context, customer *api, all []project, sids []talkstack.CallSID) map[talkstack.CallSID]end {
+	for {
+		ended := map[talkstack.CallSID]end{}
+		stored, open := 0, 0
+		for _, p := range all {
+			var page struct {
+				Data    []end
+				HasMore bool
+			}
+			customer.do(t, ctx, http.MethodPost, "/call/get-call-history", map[string]any{"projectId": p.ID, "pageSize": 1000}, &page, nil)
+			if page.HasMore {
+				t.Fatalf("project %s has more than 1000 calls", p.ID)
+			}
+			for _, c := range page.Data {
+				stored++
+				if c.Status.Final() {
+					ended[c.SID] = c
+				} else {
+					open++
+				}
+			}
+		}
+		if open == 0 && len(ended) >= len(sids) {
+			if stored != len(sids) {
+				t.Errorf("%d calls are stored, %d were accepted", stored, len(sids))
+			}
+			return ended
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("%d calls have not ended, %d of %d are stored", open, stored, len(sids))
+			return ended
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// waitForMessages waits for the last message of each call.
+func waitForMessages(t *testing.T, ctx context.Context, hooks *receiver, sids []talkstack.CallSID) {
+	for {
+		missing := 0
+		for _, sid := range sids {
+			if !slices.ContainsFunc(hooks.of(sid), func(m message) bool { return m.Type == talkstack.EventCallAnalyzed }) {
+				missing++
+			}
+		}
+		if missing == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("call.analyzed is missing for %d calls", missing)
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// checkDials counts at the far end: no call has two INVITEs, none that was dialled is unknown, and no project had more
+// calls at once than it may.
+func checkDials(t *testing.T, phone *phonetest.Phone, all []project, ended map[talkstack.CallSID]end) {
+	dials := map[talkstack.CallSID]int{}
+	legs := map[string][]phonetest.Received{} // by the project's number
+	died := 0
+	for _, r := range phone.Calls() {
+		sid, _, _ := strings.Cut(r.CallID, "-")
+		dials[talkstack.CallSID(sid)]++
+		legs[r.From] = append(legs[r.From], r)
+		if r.Died {
+			died++
+		}
+	}
+	endings := map[string]int{}
+	for sid, c := range ended {
+		if c.EndReason == nil {
+			t.Errorf("call %s ended %s without a reason", sid, c.Status)
+			continue
+		}
+		endings[fmt.Sprintf("%s/%s", c.Status, c.EndReason.Code)]++
+		switch n := dials[sid]; {
+		case n > 1:
+			t.Errorf("call %s was dialled %d times", sid, n)
+		case n == 0 && c.EndReason.Code != talkstack.EndInterrupted:
+			t.Errorf("call %s ended %s (%s) and was never dialled", sid, c.Status, c.EndReason.Code)
+		}
+		delete(dials, sid)
+	}
+	for sid := range dials {
+		t.Errorf("the phone rang for %s, which nobody knows", sid)
+	}
+	if endings["completed/user_hangup"] < calls/2 || endings["failed/interrupted"] == 0 {
+		t.Errorf("endings %v: want mostly completed calls, and some that a kill cut off", endings)
+	}
+	for _, p := range all {
+		if most := mostAtOnce(legs[p.Number]); most > perLimit {
+			t.Errorf("project with %s had %d calls at once, may have %d", p.Number, most, perLimit)
+		} else {
+			t.Logf("project with %s: %d legs, %d at once", p.Number, len(legs[p.Number]), most)
+		}
+	}
+	t.Logf("%d calls, %d kills: %v; %d legs were cut off by a kill", len(ended), kills, endings, died)
+}
+
+// mostAtOnce is the greatest number of legs that were up at the same moment.
+func mostAtOnce(legs []phonetest.Received) int {
+	type change struct {
+		at time.Time
+		by int
+	}
+	var changes []change
+	for _, l := range legs {
+		changes = append(changes, change{l.At, 1}, change{l.Ended, -1})
+	}
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(a.at.Compare(b.at), a.by-b.by) })
+	most, now := 0, 0
+	for _, c := range changes {
+		now += c.by
+		most = max(most, now)
+	}
+	return most
+}
+
+// rank is the place of a message among those of its call.
+func rank(m message) int {
+	switch m.Type {
+	case talkstack.EventCallEnded:
+		return 100
+	case talkstack.EventCallAnalyzed:
+		return 101
+	}
+	return slices.Index(talkstack.CallStatuses(), m.Status)
+}
+
+// checkMessages: each call has told its end once and its analysis once, after its statuses, in order.
+func checkMessages(t *testing.T, hooks *receiver, ended map[talkstack.CallSID]end) {
+	for sid, c := range ended {
+		told := hooks.of(sid)
+		count := map[talkstack.EventType]int{}
+		for i, m := range told {
+			count[m.Type]++
+			if i > 0 && rank(told[i-1]) >= rank(m) {
+				t.Errorf("messages of %s came as %v", sid, told)
+				break
+			}
+		}
+		if count[talkstack.EventCallEnded] != 1 || count[talkstack.EventCallAnalyzed] != 1 {
+			t.Errorf("call %s: %v", sid, count)
+		}
+		if !slices.ContainsFunc(told, func(m message) bool { return m.Type == talkstack.EventCallStatus && m.Status == c.Status }) {
+			t.Errorf("call %s ended %s, its receiver was told %v", sid, c.Status, told)
+		}
+	}
+}
