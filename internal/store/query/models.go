@@ -175,19 +175,33 @@ type HubspotConnection struct {
 	AccessToken  string
 	RefreshToken string
 	ExpiresAt    *time.Time
+	RefreshUntil *time.Time
+	PausedUntil  *time.Time
+	CallKey      string
 	State        string
 	LastError    string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
 
+type HubspotContact struct {
+	UserID      talkstack.UserID
+	PortalID    string
+	E164        string
+	ContactID   string
+	AttemptedAt time.Time
+}
+
 type HubspotSync struct {
 	CallSID      talkstack.CallSID
 	UserID       talkstack.UserID
 	State        string
+	PortalID     string
 	ContactID    string
 	EngagementID string
+	AttemptedAt  *time.Time
 	LastError    string
+	GiveUpAt     time.Time
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }

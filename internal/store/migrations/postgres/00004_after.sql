@@ -35,7 +35,7 @@ CREATE TABLE delivery_streams (
 -- Analyses by what was asked: the same questions are answered from here.
 CREATE TABLE analyses (
   call_sid   TEXT NOT NULL REFERENCES calls (sid) ON DELETE CASCADE,
-  digest     TEXT NOT NULL, -- of the questions and the transcript
+  digest     TEXT NOT NULL, -- of the questions and of who answers them
   result     TEXT NOT NULL, -- JSON
   created_at TIMESTAMPTZ NOT NULL,
   PRIMARY KEY (call_sid, digest)
@@ -78,32 +78,52 @@ CREATE INDEX audit_log_owner ON audit_log (user_id, created_at DESC, id DESC);
 
 -- The HubSpot portal an account is connected to.
 CREATE TABLE hubspot_connections (
-  user_id       TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
-  kind          TEXT NOT NULL, -- oauth, private_app
-  portal_id     TEXT NOT NULL,
-  access_token  TEXT NOT NULL,
-  refresh_token TEXT NOT NULL, -- empty with a private app's token
-  expires_at    TIMESTAMPTZ, -- of the access token; NULL: never
-  state         TEXT NOT NULL, -- connected, broken
-  last_error    TEXT NOT NULL,
-  created_at    TIMESTAMPTZ NOT NULL,
-  updated_at    TIMESTAMPTZ NOT NULL
+  user_id        TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  kind           TEXT NOT NULL, -- oauth, private_app
+  portal_id      TEXT NOT NULL,
+  access_token   TEXT NOT NULL,
+  refresh_token  TEXT NOT NULL, -- empty with a private app's token
+  expires_at     TIMESTAMPTZ, -- of the access token; NULL: never
+  refresh_until  TIMESTAMPTZ, -- somebody is getting a new access token, until then at most
+  paused_until   TIMESTAMPTZ, -- HubSpot has asked for a pause
+  call_key       TEXT NOT NULL, -- whether the portal's calls have our unique property: yes, no, empty: not known yet
+  state          TEXT NOT NULL, -- connected, broken
+  last_error     TEXT NOT NULL,
+  created_at     TIMESTAMPTZ NOT NULL,
+  updated_at     TIMESTAMPTZ NOT NULL
 );
+CREATE INDEX hubspot_connections_portal ON hubspot_connections (portal_id);
 
 -- One row for each call that has to be written to HubSpot.
 CREATE TABLE hubspot_syncs (
   call_sid      TEXT PRIMARY KEY REFERENCES calls (sid) ON DELETE CASCADE,
   user_id       TEXT NOT NULL REFERENCES users (id),
   state         TEXT NOT NULL, -- pending, done, failed
+  portal_id     TEXT NOT NULL, -- that was written to; empty: none yet
   contact_id    TEXT NOT NULL,
   engagement_id TEXT NOT NULL,
+  attempted_at  TIMESTAMPTZ, -- when a call without a unique property was last about to be created
   last_error    TEXT NOT NULL,
+  give_up_at    TIMESTAMPTZ NOT NULL,
   created_at    TIMESTAMPTZ NOT NULL,
   updated_at    TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX hubspot_syncs_owner ON hubspot_syncs (user_id, created_at DESC, call_sid DESC);
+CREATE INDEX hubspot_syncs_pending ON hubspot_syncs (user_id) WHERE state = 'pending';
+
+-- The contact of each number in a portal. The row is there before the contact is created: a search does not find a new
+-- contact at once, so two calls, or a try after a crash, would otherwise make two of it.
+CREATE TABLE hubspot_contacts (
+  user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  portal_id    TEXT NOT NULL,
+  e164         TEXT NOT NULL,
+  contact_id   TEXT NOT NULL, -- empty: being created
+  attempted_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (user_id, portal_id, e164)
+);
 
 -- +goose Down
+DROP TABLE hubspot_contacts;
 DROP TABLE hubspot_syncs;
 DROP TABLE hubspot_connections;
 DROP TABLE audit_log;
