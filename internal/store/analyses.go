@@ -192,12 +192,5 @@ func addCost(ctx context.Context, q *tx, c *talkstack.Call, dollars float64) err
 
 // followAnalysis does what follows from a call's first analysis.
 func (db *DB) followAnalysis(ctx context.Context, q *tx, c *talkstack.Call) error {
-	_, err := q.AnyHubSpotConnection(ctx, c.UserID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return db.enqueue(ctx, q, HubSpotJob{CallSID: c.SID}, nil)
+	return db.queueHubSpot(ctx, q, c.UserID, c.SID)
 }

@@ -19,8 +19,5 @@ UPDATE calls SET analysis = @analysis WHERE sid = @sid;
 -- name: SetCallCost :exec
 UPDATE calls SET cost = @cost, cost_parts = @cost_parts WHERE sid = @sid;
 
--- name: AnyHubSpotConnection :one
-SELECT user_id FROM hubspot_connections WHERE user_id = @user_id;
-
 -- name: AnalysisSchema :one
 SELECT analysis_schema FROM projects WHERE id = @id;

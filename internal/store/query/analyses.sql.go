@@ -39,17 +39,6 @@ func (q *Queries) AnalysisSchema(ctx context.Context, id talkstack.ProjectID) (s
 	return analysis_schema, err
 }
 
-const anyHubSpotConnection = `-- name: AnyHubSpotConnection :one
-SELECT user_id FROM hubspot_connections WHERE user_id = ?1
-`
-
-func (q *Queries) AnyHubSpotConnection(ctx context.Context, userID talkstack.UserID) (talkstack.UserID, error) {
-	row := q.db.QueryRowContext(ctx, anyHubSpotConnection, userID)
-	var user_id talkstack.UserID
-	err := row.Scan(&user_id)
-	return user_id, err
-}
-
 const setAnalysisSchema = `-- name: SetAnalysisSchema :one
 UPDATE projects SET analysis_schema = ?1, updated_at = ?2 WHERE id = ?3 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
 `
