@@ -119,7 +119,7 @@ func (a *API) v1GetCall(ctx context.Context, in *callPath) (*body[v1Call], error
 		CreatedAt: timestamp{c.CreatedAt}, AnsweredAt: optionalTimestamp{c.AnsweredAt}, EndedAt: optionalTimestamp{c.EndedAt},
 		DurationSeconds: float64(c.Duration(a.Now()).Milliseconds()) / 1000,
 		Cost:            v1Cost{Total: c.Cost, Parts: map[string]float64{}},
-		RecordingURL:    textOrNull(a.recordingLink(ctx, c)),
+		RecordingURL:    textOrNull(a.recordingLink(c, originOf(ctx).base)),
 	}
 	w.Latency.P50, w.Latency.P95, w.Latency.Turns = latencyMillis(latency)
 	if w.DynamicVariables == nil {
@@ -143,11 +143,15 @@ func (a *API) v1GetTranscript(ctx context.Context, in *callPath) (*body[transcri
 	if err != nil {
 		return nil, err
 	}
-	t := transcript{Data: make([]turn, len(turns))}
+	return reply(transcript{Data: wireTurns(turns)}), nil
+}
+
+func wireTurns(turns []talkstack.Turn) []turn {
+	list := make([]turn, len(turns))
 	for i := range turns {
-		t.Data[i] = wireTurn(&turns[i])
+		list[i] = wireTurn(&turns[i])
 	}
-	return reply(t), nil
+	return list
 }
 
 func wireTurn(t *talkstack.Turn) turn {
