@@ -1,7 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"math"
+	"time"
 
 	"talkstack"
 	"talkstack/internal/store/query"
@@ -28,11 +32,14 @@ func (db *DB) CreateAgent(ctx context.Context, a talkstack.Agent, e164 string) (
 		if err := insertVersion(ctx, q, &a); err != nil {
 			return err
 		}
-		if e164 == "" {
-			return nil
+		if e164 != "" {
+			if _, err := db.assignNumber(ctx, q, talkstack.Number{UserID: a.UserID, ProjectID: a.ProjectID, AgentID: a.ID, E164: e164}); err != nil {
+				return err
+			}
 		}
-		_, err := db.assignNumber(ctx, q, a.UserID, a.ProjectID, a.ID, e164)
-		return err
+		return db.audit(ctx, q, a.UserID, "agent.create", "agent", string(a.ID), map[string]any{
+			"project_id": a.ProjectID, "name": a.Name, "prompt": a.Prompt, "voice_id": a.VoiceID,
+		})
 	})
 	if err != nil {
 		return talkstack.Agent{}, err
@@ -93,6 +100,71 @@ func (db *DB) AgentVersion(ctx context.Context, id talkstack.AgentID, version in
 	return agentOf(r.Agent, r.AgentVersion)
 }
 
+// AgentAt is AgentVersion of one of the user's live agents.
+func (db *DB) AgentAt(ctx context.Context, user talkstack.UserID, id talkstack.AgentID, version int) (talkstack.Agent, error) {
+	if _, err := db.Agent(ctx, user, id); err != nil {
+		return talkstack.Agent{}, err
+	}
+	r, err := db.reader().AgentAtVersion(ctx, query.AgentAtVersionParams{ID: id, Version: int64(version)})
+	if err != nil {
+		return talkstack.Agent{}, lookup("version of the agent", err)
+	}
+	return agentOf(r.Agent, r.AgentVersion)
+}
+
+// VersionSummary is one line of an agent's history.
+type VersionSummary struct {
+	Version   int
+	Name      string
+	VoiceID   string
+	CreatedAt time.Time
+}
+
+// AgentVersions returns up to limit versions of one of the user's live agents, newest first: those before a version, or
+// from the newest on if that is 0.
+func (db *DB) AgentVersions(ctx context.Context, user talkstack.UserID, id talkstack.AgentID, before, limit int) ([]VersionSummary, error) {
+	if _, err := db.Agent(ctx, user, id); err != nil {
+		return nil, err
+	}
+	if before <= 0 {
+		before = math.MaxInt32
+	}
+	rows, err := db.reader().AgentVersionPage(ctx, query.AgentVersionPageParams{AgentID: id, BeforeVersion: int64(before), MaxRows: int64(limit)})
+	if err != nil {
+		return nil, wrap("list versions", err)
+	}
+	out := make([]VersionSummary, len(rows))
+	for i, r := range rows {
+		out[i] = VersionSummary{Version: int(r.Version), Name: r.Name, VoiceID: r.VoiceID, CreatedAt: r.CreatedAt.UTC()}
+	}
+	return out, nil
+}
+
+// AgentFilter says which agents are wanted. Zero fields want all.
+type AgentFilter struct {
+	ProjectID talkstack.ProjectID
+	Name      string // as it is, to the letter
+}
+
+// AgentPage returns up to limit of the user's live agents, newest first, from behind the cursor on.
+func (db *DB) AgentPage(ctx context.Context, user talkstack.UserID, f AgentFilter, after Cursor, limit int) ([]talkstack.Agent, error) {
+	at, last := after.before()
+	rows, err := db.reader().AgentPage(ctx, query.AgentPageParams{
+		UserID: user, ProjectID: talkstack.ProjectID(cleanText(string(f.ProjectID))), Name: cleanText(f.Name),
+		BeforeAt: at, BeforeID: talkstack.AgentID(cleanText(last)), MaxRows: int64(limit),
+	})
+	if err != nil {
+		return nil, wrap("list agents", err)
+	}
+	out := make([]talkstack.Agent, len(rows))
+	for i, r := range rows {
+		if out[i], err = agentOf(r.Agent, r.AgentVersion); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // Agents returns the live agents of one of the user's projects, oldest first.
 func (db *DB) Agents(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID) ([]talkstack.Agent, error) {
 	if _, err := db.Project(ctx, user, project); err != nil {
@@ -123,53 +195,120 @@ type AgentUpdate struct {
 	Number    *string // in E.164 form, to be its only one: those it had stay in the project without an agent. Empty: it has none
 }
 
-// versioned reports whether the change makes a new version: numbers are not a part of it.
-func (u *AgentUpdate) versioned() bool {
-	return u.Name != nil || u.Prompt != nil || u.VoiceID != nil || u.Settings != nil
-}
-
 // UpdateAgent changes one of the user's agents, all of it or nothing, and returns it: at a new version, unless only its
-// number changes. Calls keep the version they were placed with. Another account's number is a conflict.
+// number changes, or nothing. Calls keep the version they were placed with. Another account's number is a conflict.
 func (db *DB) UpdateAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID, change AgentUpdate) (talkstack.Agent, error) {
 	var a talkstack.Agent
-	err := db.transact(ctx, "update an agent", func(q *tx) error {
+	err := db.transact(ctx, "update an agent", func(q *tx) (err error) {
 		if change.Number != nil {
 			if err := db.renumber(ctx, q, user, id, *change.Number); err != nil {
 				return err
 			}
 		}
-		if _, err := q.LockAgent(ctx, query.LockAgentParams{ID: id, UserID: user}); err != nil {
-			return lookup("agent", err)
-		}
-		r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
-		if err != nil {
-			return err
-		}
-		if a, err = agentOf(r.Agent, r.AgentVersion); err != nil {
+		if a, err = lockAgent(ctx, q, user, id); err != nil {
 			return err
 		}
 		if change.IfVersion != 0 && change.IfVersion != a.Version {
 			return talkstack.Errorf(talkstack.CodeConflict,
 				"The agent was changed meanwhile: it is at version %d, not %d. Fetch it again and repeat the change.", a.Version, change.IfVersion)
 		}
-		if !change.versioned() {
-			return nil
-		}
-		set(&a.Name, change.Name)
-		set(&a.Prompt, change.Prompt)
-		set(&a.VoiceID, change.VoiceID)
-		set(&a.Settings, change.Settings)
-		a.Version++
-		a.UpdatedAt = db.now()
-		if err := insertVersion(ctx, q, &a); err != nil {
-			return err
-		}
-		return q.SetAgentVersion(ctx, query.SetAgentVersionParams{ID: id, Version: int64(a.Version), Now: a.UpdatedAt})
+		next := a
+		set(&next.Name, change.Name)
+		set(&next.Prompt, change.Prompt)
+		set(&next.VoiceID, change.VoiceID)
+		set(&next.Settings, change.Settings)
+		a, err = db.newVersion(ctx, q, a, next, "agent.update")
+		return err
 	})
 	if err != nil {
 		return talkstack.Agent{}, err
 	}
 	return a, nil
+}
+
+// RestoreAgent makes an earlier version of one of the user's agents its newest one again, and returns it. When that is
+// what it is already, nothing changes. Its numbers stay as they are.
+func (db *DB) RestoreAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID, version int) (talkstack.Agent, error) {
+	var a talkstack.Agent
+	err := db.transact(ctx, "restore an agent", func(q *tx) (err error) {
+		if a, err = lockAgent(ctx, q, user, id); err != nil {
+			return err
+		}
+		r, err := q.AgentAtVersion(ctx, query.AgentAtVersionParams{ID: id, Version: int64(version)})
+		if err != nil {
+			return lookup("version of the agent", err)
+		}
+		old, err := agentOf(r.Agent, r.AgentVersion)
+		if err != nil {
+			return err
+		}
+		a, err = db.newVersion(ctx, q, a, old, "agent.restore")
+		return err
+	})
+	if err != nil {
+		return talkstack.Agent{}, err
+	}
+	return a, nil
+}
+
+// lockAgent is the current version of one of the user's agents, which nobody else changes until the transaction ends.
+func lockAgent(ctx context.Context, q *tx, user talkstack.UserID, id talkstack.AgentID) (talkstack.Agent, error) {
+	if _, err := q.LockAgent(ctx, query.LockAgentParams{ID: id, UserID: user}); err != nil {
+		return talkstack.Agent{}, lookup("agent", err)
+	}
+	r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
+	if err != nil {
+		return talkstack.Agent{}, lookup("agent", err)
+	}
+	return agentOf(r.Agent, r.AgentVersion)
+}
+
+// newVersion stores what an agent that is locked has become, if it has changed.
+func (db *DB) newVersion(ctx context.Context, q *tx, was, is talkstack.Agent, action string) (talkstack.Agent, error) {
+	changes := map[string]any{}
+	note(changes, "name", was.Name, is.Name)
+	note(changes, "prompt", was.Prompt, is.Prompt)
+	note(changes, "voice_id", was.VoiceID, is.VoiceID)
+	if err := noteSettings(changes, was.Settings, is.Settings); err != nil {
+		return was, err
+	}
+	if len(changes) == 0 {
+		return was, nil
+	}
+	if action == "agent.restore" {
+		changes["restored_version"] = is.Version
+	}
+	is.Version = was.Version + 1
+	is.UpdatedAt = db.now()
+	changes["version"] = is.Version
+	if err := insertVersion(ctx, q, &is); err != nil {
+		return was, err
+	}
+	err := q.SetAgentVersion(ctx, query.SetAgentVersionParams{ID: is.ID, Version: int64(is.Version), Now: is.UpdatedAt})
+	if err != nil {
+		return was, err
+	}
+	return is, db.audit(ctx, q, is.UserID, action, "agent", string(is.ID), changes)
+}
+
+// noteSettings adds the settings that have changed to an audit entry.
+func noteSettings(changes map[string]any, was, is talkstack.AgentSettings) error {
+	var before, after map[string]json.RawMessage
+	for settings, fields := range map[*talkstack.AgentSettings]*map[string]json.RawMessage{&was: &before, &is: &after} {
+		text, err := encode("settings", settings)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(text), fields); err != nil {
+			return err
+		}
+	}
+	for field, value := range after {
+		if !bytes.Equal(before[field], value) {
+			changes[field] = value
+		}
+	}
+	return nil
 }
 
 // renumber makes e164 the one number of an agent.
@@ -185,38 +324,11 @@ func (db *DB) renumber(ctx context.Context, q *tx, user talkstack.UserID, id tal
 	if err := agentIn(ctx, q, user, project, id); err != nil {
 		return err
 	}
-	if err := q.UnassignAgentNumbers(ctx, orNull(id)); err != nil || e164 == "" {
+	if err := db.unassign(ctx, q, user, project, id, e164); err != nil || e164 == "" {
 		return err
 	}
-	_, err = db.assignNumber(ctx, q, user, project, id, e164)
+	_, err = db.assignNumber(ctx, q, talkstack.Number{UserID: user, ProjectID: project, AgentID: id, E164: e164})
 	return err
-}
-
-// DeleteAgent deletes one of the user's agents. Its numbers stay in the project without an agent, and it stops being the
-// project's active one. Calls that are queued for it still go out with it.
-func (db *DB) DeleteAgent(ctx context.Context, user talkstack.UserID, id talkstack.AgentID) error {
-	return db.transact(ctx, "delete an agent", func(q *tx) error {
-		now := db.now()
-		r, err := q.Agent(ctx, query.AgentParams{ID: id, UserID: user})
-		if err != nil {
-			return lookup("agent", err)
-		}
-		a := r.Agent
-		// The project first, as everybody locks them in this order.
-		if _, err := q.LockProject(ctx, query.LockProjectParams{ID: a.ProjectID, UserID: user}); err != nil {
-			return lookup("agent", err)
-		}
-		if _, err := q.LockAgent(ctx, query.LockAgentParams{ID: id, UserID: user}); err != nil {
-			return lookup("agent", err)
-		}
-		if err := q.UnassignAgentNumbers(ctx, orNull(id)); err != nil {
-			return err
-		}
-		if err := q.ClearActiveAgent(ctx, query.ClearActiveAgentParams{ID: a.ProjectID, AgentID: orNull(id), Now: now}); err != nil {
-			return err
-		}
-		return q.DeleteAgent(ctx, query.DeleteAgentParams{ID: id, Now: &now})
-	})
 }
 
 func agentOf(a query.Agent, v query.AgentVersion) (talkstack.Agent, error) {

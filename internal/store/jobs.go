@@ -49,6 +49,16 @@ type BatchJob struct {
 // Kind names the job.
 func (BatchJob) Kind() string { return "batch" }
 
+// EndCallsJob ends the calls that were waiting when their project or agent was deleted, where they were many.
+type EndCallsJob struct {
+	ProjectID talkstack.ProjectID `json:"project_id"`
+	AgentID   talkstack.AgentID   `json:"agent_id"` // empty: all of the project's
+	Why       string              `json:"why"`      // of the end reason
+}
+
+// Kind names the job.
+func (EndCallsJob) Kind() string { return "end_calls" }
+
 // ResetMailJob makes a password reset for a user and mails its link. The token is not in the job: it would lie in the
 // database in clear.
 type ResetMailJob struct {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"net/url"
 
 	"talkstack"
 	"talkstack/internal/store/query"
@@ -23,12 +24,18 @@ func (db *DB) CreateProject(ctx context.Context, p talkstack.Project) (talkstack
 	p.WebhookSecret = talkstack.NewWebhookSecret()
 	p.CreatedAt = db.now()
 	p.UpdatedAt = p.CreatedAt
-	err := db.writer().InsertProject(ctx, query.InsertProjectParams{
-		ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description, WebhookURL: p.WebhookURL, WebhookSecret: p.WebhookSecret.Reveal(),
-		MaxCalls: int64(p.MaxCalls), CallsPerSecond: p.CallsPerSecond, RedialInterrupted: int64(p.RedialInterrupted), CreatedAt: p.CreatedAt,
+	err := db.transact(ctx, "create a project", func(q *tx) error {
+		err := q.InsertProject(ctx, query.InsertProjectParams{
+			ID: p.ID, UserID: p.UserID, Name: p.Name, Description: p.Description, WebhookURL: p.WebhookURL, WebhookSecret: p.WebhookSecret.Reveal(),
+			MaxCalls: int64(p.MaxCalls), CallsPerSecond: p.CallsPerSecond, RedialInterrupted: int64(p.RedialInterrupted), CreatedAt: p.CreatedAt,
+		})
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, q, p.UserID, "project.create", "project", string(p.ID), changesOf(talkstack.Project{}, p))
 	})
 	if err != nil {
-		return talkstack.Project{}, projectNameError(wrap("create a project", err))
+		return talkstack.Project{}, projectNameError(err)
 	}
 	return p, nil
 }
@@ -55,6 +62,24 @@ func (db *DB) Projects(ctx context.Context, user talkstack.UserID) ([]talkstack.
 	return out, nil
 }
 
+// ProjectPage returns up to limit of the user's live projects, newest first, from behind the cursor on.
+func (db *DB) ProjectPage(ctx context.Context, user talkstack.UserID, after Cursor, limit int) ([]talkstack.Project, error) {
+	at, id := after.before()
+	rows, err := db.reader().ProjectPage(ctx, query.ProjectPageParams{
+		UserID: user, BeforeAt: at, BeforeID: talkstack.ProjectID(cleanText(id)), MaxRows: int64(limit),
+	})
+	if err != nil {
+		return nil, wrap("list projects", err)
+	}
+	out := make([]talkstack.Project, len(rows))
+	for i, r := range rows {
+		if out[i], err = projectOf(r, nil); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // ProjectUpdate holds the fields of a project to change; nil leaves one as it is.
 type ProjectUpdate struct {
 	Name        *string
@@ -64,34 +89,81 @@ type ProjectUpdate struct {
 
 	CallsPerSecond    *float64
 	RedialInterrupted *int
+	ActiveAgent       *talkstack.AgentID // one of the project's; empty: none
 }
 
-// UpdateProject changes one of the user's projects and returns it as stored.
+// UpdateProject changes one of the user's projects, all of it or nothing, and returns it as stored. A name that is taken
+// is a conflict, an active agent that the project does not have is not found.
 func (db *DB) UpdateProject(ctx context.Context, user talkstack.UserID, id talkstack.ProjectID, change ProjectUpdate) (talkstack.Project, error) {
 	var p talkstack.Project
 	err := db.transact(ctx, "update a project", func(q *tx) (err error) {
 		if p, err = projectOf(q.LockProject(ctx, query.LockProjectParams{ID: id, UserID: user})); err != nil {
 			return err
 		}
+		before := p
 		set(&p.Name, change.Name)
 		set(&p.Description, change.Description)
 		set(&p.WebhookURL, change.WebhookURL)
 		set(&p.MaxCalls, change.MaxCalls)
 		set(&p.CallsPerSecond, change.CallsPerSecond)
 		set(&p.RedialInterrupted, change.RedialInterrupted)
+		set(&p.ActiveAgent, change.ActiveAgent)
 		if err := checkText("name", p.Name, "description", p.Description, "webhook_url", p.WebhookURL); err != nil {
 			return err
 		}
+		if p.ActiveAgent != "" && p.ActiveAgent != before.ActiveAgent {
+			if err := agentIn(ctx, q, user, id, p.ActiveAgent); err != nil {
+				return err
+			}
+		}
+		changes := changesOf(before, p)
+		if len(changes) == 0 {
+			return nil
+		}
 		p, err = projectOf(q.UpdateProject(ctx, query.UpdateProjectParams{
 			ID: id, Name: p.Name, Description: p.Description, WebhookURL: p.WebhookURL, MaxCalls: int64(p.MaxCalls), Now: db.now(),
-			CallsPerSecond: p.CallsPerSecond, RedialInterrupted: int64(p.RedialInterrupted),
+			CallsPerSecond: p.CallsPerSecond, RedialInterrupted: int64(p.RedialInterrupted), ActiveAgent: orNull(p.ActiveAgent),
 		}))
-		return err
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, q, user, "project.update", "project", string(id), changes)
 	})
 	if err != nil {
 		return talkstack.Project{}, projectNameError(err)
 	}
 	return p, nil
+}
+
+// changesOf is what the audit log keeps of a project's change: the fields that differ.
+func changesOf(was, is talkstack.Project) map[string]any {
+	changes := map[string]any{}
+	note(changes, "name", was.Name, is.Name)
+	note(changes, "description", was.Description, is.Description)
+	note(changes, "max_calls", was.MaxCalls, is.MaxCalls)
+	note(changes, "calls_per_second", was.CallsPerSecond, is.CallsPerSecond)
+	note(changes, "redial_interrupted", was.RedialInterrupted, is.RedialInterrupted)
+	note(changes, "active_agent_id", was.ActiveAgent, is.ActiveAgent)
+	if was.WebhookURL != is.WebhookURL {
+		changes["webhook_url"] = siteOf(is.WebhookURL) // the rest of it may be a secret
+	}
+	return changes
+}
+
+// note adds a field to an audit entry when it has changed.
+func note[T comparable](changes map[string]any, field string, was, is T) {
+	if was != is {
+		changes[field] = is
+	}
+}
+
+// siteOf is the scheme and host of a URL.
+func siteOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // set changes a field that is to be changed.
@@ -108,61 +180,12 @@ func projectNameError(err error) error {
 	return err
 }
 
-// DeleteProject deletes one of the user's projects; its name becomes free. With cascade its agents and numbers go too;
-// without, having any is a conflict and nothing is deleted. Calls that are queued end as failed, those in progress go on.
-func (db *DB) DeleteProject(ctx context.Context, user talkstack.UserID, id talkstack.ProjectID, cascade bool) error {
-	return db.transact(ctx, "delete a project", func(q *tx) error {
-		now := db.now()
-		if _, err := projectOf(q.LockProject(ctx, query.LockProjectParams{ID: id, UserID: user})); err != nil { // no agent, number or call joins from here on
-			return err
-		}
-		if !cascade {
-			agents, err := q.CountAgents(ctx, id)
-			if err != nil {
-				return err
-			}
-			numbers, err := q.CountNumbers(ctx, id)
-			if err != nil {
-				return err
-			}
-			if agents+numbers > 0 {
-				return talkstack.Errorf(talkstack.CodeConflict,
-					"The project still has agents or phone numbers: delete them first, or set cascade to true.")
-			}
-		}
-		if err := q.DeleteNumbersOfProject(ctx, id); err != nil {
-			return err
-		}
-		if err := q.DeleteAgentsOfProject(ctx, query.DeleteAgentsOfProjectParams{ProjectID: id, Now: &now}); err != nil {
-			return err
-		}
-		if err := q.EndQueuedCallsOfProject(ctx, query.EndQueuedCallsOfProjectParams{
-			ProjectID: id, Status: talkstack.StatusFailed, EndParty: talkstack.PartyAgent, EndCode: talkstack.EndDialFailed,
-			EndMessage: "The project was deleted before the call was dialled.", Now: &now,
-		}); err != nil {
-			return err
-		}
-		if err := q.ClearActiveProject(ctx, query.ClearActiveProjectParams{ID: user, ProjectID: orNull(id), Now: now}); err != nil {
-			return err
-		}
-		return q.DeleteProject(ctx, query.DeleteProjectParams{ID: id, Now: &now})
-	})
-}
-
 // SetActiveAgent makes an agent of the project its active one: it dials and answers where no agent is named.
 func (db *DB) SetActiveAgent(ctx context.Context, user talkstack.UserID, id talkstack.ProjectID, agent talkstack.AgentID) (talkstack.Project, error) {
-	var p talkstack.Project
-	err := db.transact(ctx, "set the active agent", func(q *tx) (err error) {
-		if _, err = projectOf(q.LockProject(ctx, query.LockProjectParams{ID: id, UserID: user})); err != nil {
-			return err
-		}
-		if err := agentIn(ctx, q, user, id, agent); err != nil {
-			return err
-		}
-		p, err = projectOf(q.SetActiveAgent(ctx, query.SetActiveAgentParams{ID: id, AgentID: orNull(agent), Now: db.now()}))
-		return err
-	})
-	return p, err
+	if agent == "" {
+		return talkstack.Project{}, notFound("agent")
+	}
+	return db.UpdateProject(ctx, user, id, ProjectUpdate{ActiveAgent: &agent})
 }
 
 // RemoveActiveAgent leaves the agent's project without an active agent, if this one is it.
@@ -172,7 +195,12 @@ func (db *DB) RemoveActiveAgent(ctx context.Context, user talkstack.UserID, agen
 		if err != nil {
 			return lookup("agent", err)
 		}
-		return q.ClearActiveAgent(ctx, query.ClearActiveAgentParams{ID: r.Agent.ProjectID, AgentID: orNull(agent), Now: db.now()})
+		project := r.Agent.ProjectID
+		n, err := q.ClearActiveAgent(ctx, query.ClearActiveAgentParams{ID: project, AgentID: orNull(agent), Now: db.now()})
+		if err != nil || n == 0 {
+			return err
+		}
+		return db.audit(ctx, q, user, "project.update", "project", string(project), map[string]any{"active_agent_id": nil})
 	})
 }
 

@@ -77,10 +77,6 @@ UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_
   ended_at = @ended_at, latency_p50_us = @latency_p50_us, latency_p95_us = @latency_p95_us, latency_turns = @latency_turns
 WHERE sid = @sid;
 
--- name: EndQueuedCallsOfProject :exec
-UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message, ended_at = @now
-WHERE project_id = @project_id AND state = 'queued';
-
 -- name: RequestHangup :exec
 UPDATE calls SET hangup_requested_at = @now WHERE sid = @sid AND hangup_requested_at IS NULL;
 

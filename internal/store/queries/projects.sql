@@ -13,6 +13,11 @@ SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS N
 -- name: Projects :many
 SELECT * FROM projects WHERE user_id = @user_id AND deleted_at IS NULL ORDER BY created_at, id;
 
+-- name: ProjectPage :many
+SELECT * FROM projects WHERE user_id = @user_id AND deleted_at IS NULL
+  AND created_at <= @before_at AND (created_at < @before_at OR id < @before_id)
+ORDER BY created_at DESC, id DESC LIMIT @max_rows;
+
 -- name: ShareProject :one
 SELECT id FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR KEY SHARE*/ LIMIT 1;
 
@@ -21,23 +26,20 @@ SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS N
 
 -- name: UpdateProject :one
 UPDATE projects SET name = @name, description = @description, webhook_url = @webhook_url, max_calls = @max_calls,
-  calls_per_second = @calls_per_second, redial_interrupted = @redial_interrupted, updated_at = @now
+  calls_per_second = @calls_per_second, redial_interrupted = @redial_interrupted, active_agent = @active_agent, updated_at = @now
 WHERE id = @id RETURNING *;
 
--- name: SetActiveAgent :one
-UPDATE projects SET active_agent = @agent_id, updated_at = @now WHERE id = @id RETURNING *;
-
--- name: ClearActiveAgent :exec
+-- name: ClearActiveAgent :execrows
 UPDATE projects SET active_agent = NULL, updated_at = @now WHERE id = @id AND active_agent = @agent_id;
 
 -- name: DeleteProject :exec
 UPDATE projects SET deleted_at = @now, updated_at = @now, active_agent = NULL WHERE id = @id;
 
--- name: CountAgents :one
-SELECT COUNT(*) FROM agents WHERE project_id = @project_id AND deleted_at IS NULL;
-
 -- name: CountNumbers :one
 SELECT COUNT(*) FROM numbers WHERE project_id = @project_id;
+
+-- name: LiveAgentIDs :many
+SELECT id FROM agents WHERE project_id = @project_id AND deleted_at IS NULL ORDER BY created_at, id;
 
 -- name: InsertAgent :exec
 INSERT INTO agents (id, user_id, project_id, version, created_at, updated_at)
@@ -59,6 +61,18 @@ WHERE a.id = @id AND v.version = @version;
 SELECT sqlc.embed(a), sqlc.embed(v) FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
 WHERE a.project_id = @project_id AND a.user_id = @user_id AND a.deleted_at IS NULL
 ORDER BY a.created_at, a.id;
+
+-- An empty project or name is any.
+-- name: AgentPage :many
+SELECT sqlc.embed(a), sqlc.embed(v) FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+WHERE a.user_id = @user_id AND a.deleted_at IS NULL
+  AND (a.project_id = @project_id OR @project_id = '') AND (v.name = @name OR @name = '')
+  AND a.created_at <= @before_at AND (a.created_at < @before_at OR a.id < @before_id)
+ORDER BY a.created_at DESC, a.id DESC LIMIT @max_rows;
+
+-- name: AgentVersionPage :many
+SELECT v.version, v.name, v.voice_id, v.created_at FROM agent_versions v
+WHERE v.agent_id = @agent_id AND v.version < @before_version ORDER BY v.version DESC LIMIT @max_rows;
 
 -- name: ShareAgent :one
 SELECT * FROM agents WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR KEY SHARE*/ LIMIT 1;
@@ -82,6 +96,16 @@ ON CONFLICT (e164) DO UPDATE SET project_id = excluded.project_id, agent_id = ex
 WHERE numbers.user_id = excluded.user_id
 RETURNING *;
 
+-- name: LockNumberByE164 :one
+SELECT * FROM numbers WHERE e164 = @e164 AND user_id = @user_id /*FOR UPDATE*/ LIMIT 1;
+
+-- name: MoveNumber :one
+UPDATE numbers SET project_id = @project_id, agent_id = @agent_id
+WHERE id = @id AND user_id = @user_id AND project_id = @from_project RETURNING *;
+
+-- name: DeleteNumber :one
+DELETE FROM numbers WHERE id = @id AND user_id = @user_id RETURNING *;
+
 -- name: Number :one
 SELECT * FROM numbers WHERE id = @id AND user_id = @user_id;
 
@@ -94,11 +118,18 @@ SELECT * FROM numbers WHERE agent_id = @agent_id AND user_id = @user_id ORDER BY
 -- name: NumbersByProject :many
 SELECT * FROM numbers WHERE project_id = @project_id AND user_id = @user_id ORDER BY created_at, id;
 
--- name: UnassignAgentNumbers :exec
-UPDATE numbers SET agent_id = NULL WHERE agent_id = @agent_id;
+-- An empty project, agent or e164 is any.
+-- name: NumberPage :many
+SELECT * FROM numbers WHERE user_id = @user_id
+  AND (project_id = @project_id OR @project_id = '') AND (agent_id = @agent_id OR @agent_id = '') AND (e164 = @e164 OR @e164 = '')
+  AND created_at <= @before_at AND (created_at < @before_at OR id < @before_id)
+ORDER BY created_at DESC, id DESC LIMIT @max_rows;
 
--- name: DeleteNumbersOfProject :exec
-DELETE FROM numbers WHERE project_id = @project_id;
+-- name: UnassignAgentNumbers :many
+UPDATE numbers SET agent_id = NULL WHERE agent_id = @agent_id RETURNING e164;
+
+-- name: DeleteNumbersOfProject :many
+DELETE FROM numbers WHERE project_id = @project_id RETURNING e164;
 
 -- name: AgentForNumber :one
 SELECT sqlc.embed(a), sqlc.embed(v) FROM numbers n

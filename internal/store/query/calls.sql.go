@@ -387,32 +387,6 @@ func (q *Queries) EndCall(ctx context.Context, arg EndCallParams) error {
 	return err
 }
 
-const endQueuedCallsOfProject = `-- name: EndQueuedCallsOfProject :exec
-UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4, ended_at = ?5
-WHERE project_id = ?6 AND state = 'queued'
-`
-
-type EndQueuedCallsOfProjectParams struct {
-	Status     talkstack.CallStatus
-	EndParty   talkstack.Party
-	EndCode    talkstack.EndCode
-	EndMessage string
-	Now        *time.Time
-	ProjectID  talkstack.ProjectID
-}
-
-func (q *Queries) EndQueuedCallsOfProject(ctx context.Context, arg EndQueuedCallsOfProjectParams) error {
-	_, err := q.db.ExecContext(ctx, endQueuedCallsOfProject,
-		arg.Status,
-		arg.EndParty,
-		arg.EndCode,
-		arg.EndMessage,
-		arg.Now,
-		arg.ProjectID,
-	)
-	return err
-}
-
 const finishCall = `-- name: FinishCall :exec
 UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
   slots = ?5, missing_variables = ?6, cost = ?7, cost_parts = ?8, usage = ?9, ended_at = ?10,

@@ -121,6 +121,120 @@ func (q *Queries) AgentForNumber(ctx context.Context, e164 string) (AgentForNumb
 	return i, err
 }
 
+const agentPage = `-- name: AgentPage :many
+SELECT a.id, a.user_id, a.project_id, a.version, a.deleted_at, a.created_at, a.updated_at, v.agent_id, v.version, v.name, v.prompt, v.voice_id, v.settings, v.created_at FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+WHERE a.user_id = ?1 AND a.deleted_at IS NULL
+  AND (a.project_id = ?2 OR ?2 = '') AND (v.name = ?3 OR ?3 = '')
+  AND a.created_at <= ?4 AND (a.created_at < ?4 OR a.id < ?5)
+ORDER BY a.created_at DESC, a.id DESC LIMIT ?6
+`
+
+type AgentPageParams struct {
+	UserID    talkstack.UserID
+	ProjectID talkstack.ProjectID
+	Name      string
+	BeforeAt  time.Time
+	BeforeID  talkstack.AgentID
+	MaxRows   int64
+}
+
+type AgentPageRow struct {
+	Agent        Agent
+	AgentVersion AgentVersion
+}
+
+// An empty project or name is any.
+func (q *Queries) AgentPage(ctx context.Context, arg AgentPageParams) ([]AgentPageRow, error) {
+	rows, err := q.db.QueryContext(ctx, agentPage,
+		arg.UserID,
+		arg.ProjectID,
+		arg.Name,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AgentPageRow
+	for rows.Next() {
+		var i AgentPageRow
+		if err := rows.Scan(
+			&i.Agent.ID,
+			&i.Agent.UserID,
+			&i.Agent.ProjectID,
+			&i.Agent.Version,
+			&i.Agent.DeletedAt,
+			&i.Agent.CreatedAt,
+			&i.Agent.UpdatedAt,
+			&i.AgentVersion.AgentID,
+			&i.AgentVersion.Version,
+			&i.AgentVersion.Name,
+			&i.AgentVersion.Prompt,
+			&i.AgentVersion.VoiceID,
+			&i.AgentVersion.Settings,
+			&i.AgentVersion.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const agentVersionPage = `-- name: AgentVersionPage :many
+SELECT v.version, v.name, v.voice_id, v.created_at FROM agent_versions v
+WHERE v.agent_id = ?1 AND v.version < ?2 ORDER BY v.version DESC LIMIT ?3
+`
+
+type AgentVersionPageParams struct {
+	AgentID       talkstack.AgentID
+	BeforeVersion int64
+	MaxRows       int64
+}
+
+type AgentVersionPageRow struct {
+	Version   int64
+	Name      string
+	VoiceID   string
+	CreatedAt time.Time
+}
+
+func (q *Queries) AgentVersionPage(ctx context.Context, arg AgentVersionPageParams) ([]AgentVersionPageRow, error) {
+	rows, err := q.db.QueryContext(ctx, agentVersionPage, arg.AgentID, arg.BeforeVersion, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AgentVersionPageRow
+	for rows.Next() {
+		var i AgentVersionPageRow
+		if err := rows.Scan(
+			&i.Version,
+			&i.Name,
+			&i.VoiceID,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const agents = `-- name: Agents :many
 SELECT a.id, a.user_id, a.project_id, a.version, a.deleted_at, a.created_at, a.updated_at, v.agent_id, v.version, v.name, v.prompt, v.voice_id, v.settings, v.created_at FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
 WHERE a.project_id = ?1 AND a.user_id = ?2 AND a.deleted_at IS NULL
@@ -216,7 +330,7 @@ func (q *Queries) AssignNumber(ctx context.Context, arg AssignNumberParams) (Num
 	return i, err
 }
 
-const clearActiveAgent = `-- name: ClearActiveAgent :exec
+const clearActiveAgent = `-- name: ClearActiveAgent :execrows
 UPDATE projects SET active_agent = NULL, updated_at = ?1 WHERE id = ?2 AND active_agent = ?3
 `
 
@@ -226,20 +340,12 @@ type ClearActiveAgentParams struct {
 	AgentID *string
 }
 
-func (q *Queries) ClearActiveAgent(ctx context.Context, arg ClearActiveAgentParams) error {
-	_, err := q.db.ExecContext(ctx, clearActiveAgent, arg.Now, arg.ID, arg.AgentID)
-	return err
-}
-
-const countAgents = `-- name: CountAgents :one
-SELECT COUNT(*) FROM agents WHERE project_id = ?1 AND deleted_at IS NULL
-`
-
-func (q *Queries) CountAgents(ctx context.Context, projectID talkstack.ProjectID) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countAgents, projectID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+func (q *Queries) ClearActiveAgent(ctx context.Context, arg ClearActiveAgentParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, clearActiveAgent, arg.Now, arg.ID, arg.AgentID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const countNumbers = `-- name: CountNumbers :one
@@ -281,13 +387,55 @@ func (q *Queries) DeleteAgentsOfProject(ctx context.Context, arg DeleteAgentsOfP
 	return err
 }
 
-const deleteNumbersOfProject = `-- name: DeleteNumbersOfProject :exec
-DELETE FROM numbers WHERE project_id = ?1
+const deleteNumber = `-- name: DeleteNumber :one
+DELETE FROM numbers WHERE id = ?1 AND user_id = ?2 RETURNING id, user_id, project_id, agent_id, e164, status, created_at
 `
 
-func (q *Queries) DeleteNumbersOfProject(ctx context.Context, projectID talkstack.ProjectID) error {
-	_, err := q.db.ExecContext(ctx, deleteNumbersOfProject, projectID)
-	return err
+type DeleteNumberParams struct {
+	ID     talkstack.NumberID
+	UserID talkstack.UserID
+}
+
+func (q *Queries) DeleteNumber(ctx context.Context, arg DeleteNumberParams) (Number, error) {
+	row := q.db.QueryRowContext(ctx, deleteNumber, arg.ID, arg.UserID)
+	var i Number
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.E164,
+		&i.Status,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const deleteNumbersOfProject = `-- name: DeleteNumbersOfProject :many
+DELETE FROM numbers WHERE project_id = ?1 RETURNING e164
+`
+
+func (q *Queries) DeleteNumbersOfProject(ctx context.Context, projectID talkstack.ProjectID) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, deleteNumbersOfProject, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var e164 string
+		if err := rows.Scan(&e164); err != nil {
+			return nil, err
+		}
+		items = append(items, e164)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteProject = `-- name: DeleteProject :exec
@@ -397,6 +545,33 @@ func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) er
 	return err
 }
 
+const liveAgentIDs = `-- name: LiveAgentIDs :many
+SELECT id FROM agents WHERE project_id = ?1 AND deleted_at IS NULL ORDER BY created_at, id
+`
+
+func (q *Queries) LiveAgentIDs(ctx context.Context, projectID talkstack.ProjectID) ([]talkstack.AgentID, error) {
+	rows, err := q.db.QueryContext(ctx, liveAgentIDs, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []talkstack.AgentID
+	for rows.Next() {
+		var id talkstack.AgentID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockAgent = `-- name: LockAgent :one
 SELECT id, user_id, project_id, version, deleted_at, created_at, updated_at FROM agents WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1
 `
@@ -417,6 +592,30 @@ func (q *Queries) LockAgent(ctx context.Context, arg LockAgentParams) (Agent, er
 		&i.DeletedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const lockNumberByE164 = `-- name: LockNumberByE164 :one
+SELECT id, user_id, project_id, agent_id, e164, status, created_at FROM numbers WHERE e164 = ?1 AND user_id = ?2 /*FOR UPDATE*/ LIMIT 1
+`
+
+type LockNumberByE164Params struct {
+	E164   string
+	UserID talkstack.UserID
+}
+
+func (q *Queries) LockNumberByE164(ctx context.Context, arg LockNumberByE164Params) (Number, error) {
+	row := q.db.QueryRowContext(ctx, lockNumberByE164, arg.E164, arg.UserID)
+	var i Number
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.E164,
+		&i.Status,
+		&i.CreatedAt,
 	)
 	return i, err
 }
@@ -452,6 +651,40 @@ func (q *Queries) LockProject(ctx context.Context, arg LockProjectParams) (Proje
 		&i.DeletedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const moveNumber = `-- name: MoveNumber :one
+UPDATE numbers SET project_id = ?1, agent_id = ?2
+WHERE id = ?3 AND user_id = ?4 AND project_id = ?5 RETURNING id, user_id, project_id, agent_id, e164, status, created_at
+`
+
+type MoveNumberParams struct {
+	ProjectID   talkstack.ProjectID
+	AgentID     *string
+	ID          talkstack.NumberID
+	UserID      talkstack.UserID
+	FromProject talkstack.ProjectID
+}
+
+func (q *Queries) MoveNumber(ctx context.Context, arg MoveNumberParams) (Number, error) {
+	row := q.db.QueryRowContext(ctx, moveNumber,
+		arg.ProjectID,
+		arg.AgentID,
+		arg.ID,
+		arg.UserID,
+		arg.FromProject,
+	)
+	var i Number
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.E164,
+		&i.Status,
+		&i.CreatedAt,
 	)
 	return i, err
 }
@@ -497,6 +730,63 @@ func (q *Queries) NumberByE164(ctx context.Context, e164 string) (Number, error)
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const numberPage = `-- name: NumberPage :many
+SELECT id, user_id, project_id, agent_id, e164, status, created_at FROM numbers WHERE user_id = ?1
+  AND (project_id = ?2 OR ?2 = '') AND (agent_id = ?3 OR ?3 = '') AND (e164 = ?4 OR ?4 = '')
+  AND created_at <= ?5 AND (created_at < ?5 OR id < ?6)
+ORDER BY created_at DESC, id DESC LIMIT ?7
+`
+
+type NumberPageParams struct {
+	UserID    talkstack.UserID
+	ProjectID talkstack.ProjectID
+	AgentID   *string
+	E164      string
+	BeforeAt  time.Time
+	BeforeID  talkstack.NumberID
+	MaxRows   int64
+}
+
+// An empty project, agent or e164 is any.
+func (q *Queries) NumberPage(ctx context.Context, arg NumberPageParams) ([]Number, error) {
+	rows, err := q.db.QueryContext(ctx, numberPage,
+		arg.UserID,
+		arg.ProjectID,
+		arg.AgentID,
+		arg.E164,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Number
+	for rows.Next() {
+		var i Number
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.ProjectID,
+			&i.AgentID,
+			&i.E164,
+			&i.Status,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const numbersByAgent = `-- name: NumbersByAgent :many
@@ -614,6 +904,66 @@ func (q *Queries) Project(ctx context.Context, arg ProjectParams) (Project, erro
 	return i, err
 }
 
+const projectPage = `-- name: ProjectPage :many
+SELECT id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at FROM projects WHERE user_id = ?1 AND deleted_at IS NULL
+  AND created_at <= ?2 AND (created_at < ?2 OR id < ?3)
+ORDER BY created_at DESC, id DESC LIMIT ?4
+`
+
+type ProjectPageParams struct {
+	UserID   talkstack.UserID
+	BeforeAt time.Time
+	BeforeID talkstack.ProjectID
+	MaxRows  int64
+}
+
+func (q *Queries) ProjectPage(ctx context.Context, arg ProjectPageParams) ([]Project, error) {
+	rows, err := q.db.QueryContext(ctx, projectPage,
+		arg.UserID,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Project
+	for rows.Next() {
+		var i Project
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.Name,
+			&i.Description,
+			&i.ActiveAgent,
+			&i.AnalysisSchema,
+			&i.WebhookURL,
+			&i.WebhookSecret,
+			&i.WebhookSecretOld,
+			&i.WebhookSecretOldUntil,
+			&i.MaxCalls,
+			&i.CallsPerSecond,
+			&i.NextDialAt,
+			&i.LastServedAt,
+			&i.RedialInterrupted,
+			&i.DeletedAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const projects = `-- name: Projects :many
 SELECT id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at FROM projects WHERE user_id = ?1 AND deleted_at IS NULL ORDER BY created_at, id
 `
@@ -658,42 +1008,6 @@ func (q *Queries) Projects(ctx context.Context, userID talkstack.UserID) ([]Proj
 		return nil, err
 	}
 	return items, nil
-}
-
-const setActiveAgent = `-- name: SetActiveAgent :one
-UPDATE projects SET active_agent = ?1, updated_at = ?2 WHERE id = ?3 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
-`
-
-type SetActiveAgentParams struct {
-	AgentID *string
-	Now     time.Time
-	ID      talkstack.ProjectID
-}
-
-func (q *Queries) SetActiveAgent(ctx context.Context, arg SetActiveAgentParams) (Project, error) {
-	row := q.db.QueryRowContext(ctx, setActiveAgent, arg.AgentID, arg.Now, arg.ID)
-	var i Project
-	err := row.Scan(
-		&i.ID,
-		&i.UserID,
-		&i.Name,
-		&i.Description,
-		&i.ActiveAgent,
-		&i.AnalysisSchema,
-		&i.WebhookURL,
-		&i.WebhookSecret,
-		&i.WebhookSecretOld,
-		&i.WebhookSecretOldUntil,
-		&i.MaxCalls,
-		&i.CallsPerSecond,
-		&i.NextDialAt,
-		&i.LastServedAt,
-		&i.RedialInterrupted,
-		&i.DeletedAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-	)
-	return i, err
 }
 
 const setAgentVersion = `-- name: SetAgentVersion :exec
@@ -751,19 +1065,37 @@ func (q *Queries) ShareProject(ctx context.Context, arg ShareProjectParams) (tal
 	return id, err
 }
 
-const unassignAgentNumbers = `-- name: UnassignAgentNumbers :exec
-UPDATE numbers SET agent_id = NULL WHERE agent_id = ?1
+const unassignAgentNumbers = `-- name: UnassignAgentNumbers :many
+UPDATE numbers SET agent_id = NULL WHERE agent_id = ?1 RETURNING e164
 `
 
-func (q *Queries) UnassignAgentNumbers(ctx context.Context, agentID *string) error {
-	_, err := q.db.ExecContext(ctx, unassignAgentNumbers, agentID)
-	return err
+func (q *Queries) UnassignAgentNumbers(ctx context.Context, agentID *string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, unassignAgentNumbers, agentID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var e164 string
+		if err := rows.Scan(&e164); err != nil {
+			return nil, err
+		}
+		items = append(items, e164)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const updateProject = `-- name: UpdateProject :one
 UPDATE projects SET name = ?1, description = ?2, webhook_url = ?3, max_calls = ?4,
-  calls_per_second = ?5, redial_interrupted = ?6, updated_at = ?7
-WHERE id = ?8 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
+  calls_per_second = ?5, redial_interrupted = ?6, active_agent = ?7, updated_at = ?8
+WHERE id = ?9 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
 `
 
 type UpdateProjectParams struct {
@@ -773,6 +1105,7 @@ type UpdateProjectParams struct {
 	MaxCalls          int64
 	CallsPerSecond    float64
 	RedialInterrupted int64
+	ActiveAgent       *string
 	Now               time.Time
 	ID                talkstack.ProjectID
 }
@@ -785,6 +1118,7 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (P
 		arg.MaxCalls,
 		arg.CallsPerSecond,
 		arg.RedialInterrupted,
+		arg.ActiveAgent,
 		arg.Now,
 		arg.ID,
 	)

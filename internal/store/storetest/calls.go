@@ -41,8 +41,8 @@ func testPlaceCall(t *testing.T, db *store.DB) {
 	must(t, db.DeleteAgent(ctx, a.User.ID, a.Agent.ID))
 	_, err = db.PlaceCall(ctx, a.Call())
 	wantCode(t, err, talkstack.CodeNotFound)
-	if c := claimOne(t, db, node(t, db)); c.AgentVersion != 1 {
-		t.Errorf("a call accepted before its agent was deleted is claimed at version %d", c.AgentVersion)
+	if c := stored(t, db, c.SID); c.State != talkstack.StateEnded || c.Status != talkstack.StatusFailed || c.AgentVersion != 1 {
+		t.Errorf("a call accepted before its agent was deleted is %+v", c)
 	}
 }
 

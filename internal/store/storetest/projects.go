@@ -131,7 +131,11 @@ func testAgents(t *testing.T, db *store.DB) {
 	equal(t, "first version", got[talkstack.Agent](t)(db.AgentVersion(ctx, a.Agent.ID, 1)), first)
 	_, err := db.UpdateAgent(ctx, a.User.ID, a.Agent.ID, store.AgentUpdate{IfVersion: 1, Prompt: &prompt})
 	wantCode(t, err, talkstack.CodeConflict)
-	if again := got[talkstack.Agent](t)(db.UpdateAgent(ctx, a.User.ID, a.Agent.ID, store.AgentUpdate{Prompt: &prompt})); again.Version != 3 {
+	if again := got[talkstack.Agent](t)(db.UpdateAgent(ctx, a.User.ID, a.Agent.ID, store.AgentUpdate{Prompt: &prompt, Settings: &settings})); again.Version != 2 {
+		t.Errorf("an update that changes nothing made version %d", again.Version)
+	}
+	name := "Jim"
+	if again := got[talkstack.Agent](t)(db.UpdateAgent(ctx, a.User.ID, a.Agent.ID, store.AgentUpdate{Name: &name})); again.Version != 3 {
 		t.Errorf("an update of any version made version %d", again.Version)
 	}
 

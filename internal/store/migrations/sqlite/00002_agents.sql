@@ -30,6 +30,7 @@ CREATE TABLE agents (
   created_at TIMESTAMP NOT NULL,
   updated_at TIMESTAMP NOT NULL
 );
+CREATE INDEX agents_owner ON agents (user_id, created_at DESC, id DESC);
 CREATE INDEX agents_project ON agents (project_id, created_at);
 
 -- What an agent was at each version. Rows never change: calls point at them.
@@ -53,6 +54,7 @@ CREATE TABLE numbers (
   status     TEXT NOT NULL,
   created_at TIMESTAMP NOT NULL
 );
+CREATE INDEX numbers_owner ON numbers (user_id, created_at DESC, id DESC);
 CREATE INDEX numbers_project ON numbers (project_id, created_at);
 CREATE INDEX numbers_agent ON numbers (agent_id, created_at);
 
