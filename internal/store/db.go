@@ -32,6 +32,7 @@ type Config struct {
 	ReadOnly bool             // look only: nothing is locked, migrated or written
 	MaxConns int              // connections to PostgreSQL; 0 means 20
 	Now      func() time.Time // the clock; nil means time.Now
+	Prices   talkstack.Prices // of calls whose process has died
 	// OnChange is told of each call that has changed, or one of whose turns has, after the commit. It must not block.
 	OnChange func(sid talkstack.CallSID)
 	Log      *slog.Logger // nil means slog.Default
@@ -58,13 +59,14 @@ type DB struct {
 	log    *slog.Logger
 
 	onChange  func(sid talkstack.CallSID)
+	prices    talkstack.Prices
 	keysSwept atomic.Int64 // when old idempotency keys were last removed, Unix nanoseconds
 }
 
 // Open opens the database and makes sure that it answers. It does not migrate it. On SQLite it takes the lock that lets
 // one process at a time own the file; when another process has it, the error is of CodeUnavailable.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	db := &DB{clock: cfg.Now, log: cfg.Log, onChange: cfg.OnChange}
+	db := &DB{clock: cfg.Now, log: cfg.Log, onChange: cfg.OnChange, prices: cfg.Prices}
 	if db.onChange == nil {
 		db.onChange = func(talkstack.CallSID) {}
 	}
