@@ -31,6 +31,7 @@ var (
 	ErrWrongCode      error = &talkstack.Error{Code: talkstack.CodeInvalid, Message: "Invalid code."}
 	ErrCodeUsedUp     error = &talkstack.Error{Code: talkstack.CodeInvalid, Message: "The code has expired or was tried too often. Ask for a new one at /auth/resend-code."}
 	ErrWrongPassword  error = &talkstack.Error{Code: talkstack.CodeUnauthenticated, Message: "Invalid password."}
+	ErrOldPassword    error = &talkstack.Error{Code: talkstack.CodeUnauthenticated, Message: "Old password does not match."}
 )
 
 // Config is what Accounts needs. Hasher and Now are optional.
@@ -50,6 +51,7 @@ type Accounts struct {
 	hasher  *Hasher
 	tokens  *Tokens
 	codeKey []byte
+	badKeys *throttle // wrong API keys by address
 	now     func() time.Time
 }
 
@@ -67,6 +69,7 @@ func NewAccounts(ctx context.Context, c Config) (*Accounts, error) {
 		return nil, fmt.Errorf("auth: key of access tokens: %w", err)
 	}
 	a.tokens = NewTokens(key, a.now)
+	a.badKeys = newThrottle(badKeyLimit(), a.now)
 	if a.codeKey, err = c.DB.Secret(ctx, "email-code"); err != nil {
 		return nil, fmt.Errorf("auth: key of verification codes: %w", err)
 	}
@@ -160,8 +163,8 @@ func (a *Accounts) taken(ctx context.Context, email string) error {
 }
 
 // VerifyEmail takes the code that was mailed. A wrong one is ErrWrongCode and costs a try; with none left, or after
-// CodeLifetime, it is ErrCodeUsedUp.
-func (a *Accounts) VerifyEmail(ctx context.Context, email string, code talkstack.Secret) (talkstack.User, error) {
+// CodeLifetime, it is ErrCodeUsedUp. Wrong ones are limited for each address too, whoever's they are.
+func (a *Accounts) VerifyEmail(ctx context.Context, email string, code talkstack.Secret, from netip.Addr) (talkstack.User, error) {
 	email, err := checkEmail(email)
 	if err != nil {
 		return talkstack.User{}, err
@@ -169,7 +172,14 @@ func (a *Accounts) VerifyEmail(ctx context.Context, email string, code talkstack
 	if err := checkFields(field{"code", code.Reveal(), 100}); err != nil {
 		return talkstack.User{}, err
 	}
+	addressKey := "code:address:" + clientKey(from)
+	if err := a.check(ctx, addressKey, guessLimit()); err != nil {
+		return talkstack.User{}, err
+	}
 	u, err := a.byEmail(ctx, email)
+	if errors.Is(err, ErrUnknownAccount) {
+		return talkstack.User{}, errors.Join(err, a.fail(ctx, addressKey, guessLimit()))
+	}
 	if err != nil {
 		return talkstack.User{}, err
 	}
@@ -185,7 +195,7 @@ func (a *Accounts) VerifyEmail(ctx context.Context, email string, code talkstack
 		a.log.Info("account verified", "user_id", u.ID)
 		return a.db.User(ctx, u.ID)
 	case store.CodeWrong:
-		return talkstack.User{}, ErrWrongCode
+		return talkstack.User{}, errors.Join(ErrWrongCode, a.fail(ctx, addressKey, guessLimit()))
 	case store.CodeSpent:
 	}
 	return talkstack.User{}, ErrCodeUsedUp
@@ -231,124 +241,6 @@ func (a *Accounts) codeDigest(id talkstack.UserID, code talkstack.Secret) string
 	h := hmac.New(sha256.New, a.codeKey)
 	h.Write([]byte(string(id) + "\n" + strings.ToUpper(strings.TrimSpace(code.Reveal()))))
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// Login checks a password. Wrong guesses are limited for each account and address; an unknown account takes as long to
-// refuse as a wrong password.
-func (a *Accounts) Login(ctx context.Context, email string, password talkstack.Secret, from netip.Addr) (Session, error) {
-	email, err := checkEmail(email)
-	if err != nil {
-		return Session{}, err
-	}
-	if err := checkFields(field{"password", password.Reveal(), MaxPasswordLength}); err != nil {
-		return Session{}, err
-	}
-	address := clientKey(from)
-	pairKey, accountKey, addressKey := "login:"+email+":"+address, "login:user:"+email, "login:address:"+address
-	perPair, perAccount, perAddress := loginLimits()
-	if err := errors.Join(a.check(ctx, accountKey, perAccount), a.check(ctx, addressKey, perAddress)); err != nil {
-		return Session{}, err
-	}
-	if err := a.take(ctx, pairKey, perPair); err != nil {
-		return Session{}, err
-	}
-	u, missing := a.byEmail(ctx, email)
-	if missing != nil && !errors.Is(missing, ErrUnknownAccount) {
-		return Session{}, missing
-	}
-	right, err := a.hasher.Matches(ctx, u.PasswordHash, password.Reveal())
-	if err != nil {
-		return Session{}, err
-	}
-	if !right {
-		for _, key := range []string{accountKey, addressKey} {
-			if _, err := a.db.RecordFailure(ctx, key, perAccount.window); err != nil {
-				return Session{}, err
-			}
-		}
-		if missing != nil {
-			return Session{}, missing
-		}
-		a.log.Info("login refused", "user_id", u.ID)
-		return Session{}, ErrWrongPassword
-	}
-	if err := a.db.ClearFailures(ctx, pairKey); err != nil {
-		return Session{}, err
-	}
-	if !u.Verified {
-		return Session{}, ErrNotVerified
-	}
-	return a.session(ctx, u)
-}
-
-// Refresh exchanges a refresh token for a new session. A token works once: a second use ends all that came from it.
-func (a *Accounts) Refresh(ctx context.Context, token talkstack.Secret) (Session, error) {
-	next := NewRefreshToken()
-	id, err := a.db.RotateRefreshToken(ctx, Digest(token), Digest(next), a.now().Add(RefreshLifetime))
-	if err != nil {
-		return Session{}, err
-	}
-	u, err := a.db.User(ctx, id)
-	if err != nil {
-		return Session{}, err
-	}
-	access, expires, err := a.tokens.Issue(u.ID)
-	if err != nil {
-		return Session{}, fmt.Errorf("auth: issue a token: %w", err)
-	}
-	return Session{User: u, Access: access, Refresh: next, Expires: expires}, nil
-}
-
-func (a *Accounts) session(ctx context.Context, u talkstack.User) (Session, error) {
-	refresh := NewRefreshToken()
-	if err := a.db.CreateRefreshToken(ctx, u.ID, Digest(refresh), a.now().Add(RefreshLifetime)); err != nil {
-		return Session{}, err
-	}
-	access, expires, err := a.tokens.Issue(u.ID)
-	if err != nil {
-		return Session{}, fmt.Errorf("auth: issue a token: %w", err)
-	}
-	return Session{User: u, Access: access, Refresh: refresh, Expires: expires}, nil
-}
-
-// GenerateAPIKey makes the account's API key; the one before it stops working.
-func (a *Accounts) GenerateAPIKey(ctx context.Context, id talkstack.UserID) (talkstack.Secret, error) {
-	key := NewAPIKey()
-	if err := a.db.SetAPIKey(ctx, id, Digest(key)); err != nil {
-		return "", err
-	}
-	a.log.Info("api key made", "user_id", id)
-	return key, nil
-}
-
-// Authenticate tells whose credentials these are. A Bearer token, when there is one, is the only thing that counts (Q30).
-// Bad credentials are CodeUnauthenticated, and so is an account that is not verified.
-func (a *Accounts) Authenticate(ctx context.Context, token string, key talkstack.Secret) (talkstack.User, error) {
-	u, err := a.whose(ctx, token, key)
-	if talkstack.ErrorCode(err) == talkstack.CodeNotFound {
-		return talkstack.User{}, talkstack.WrapError(talkstack.CodeUnauthenticated, err, "Unauthorized.")
-	}
-	if err != nil {
-		return talkstack.User{}, err
-	}
-	if !u.Verified {
-		return talkstack.User{}, ErrNotVerified
-	}
-	return u, nil
-}
-
-func (a *Accounts) whose(ctx context.Context, token string, key talkstack.Secret) (talkstack.User, error) {
-	if token != "" {
-		id, err := a.tokens.Read(token)
-		if err != nil {
-			return talkstack.User{}, err
-		}
-		return a.db.User(ctx, id)
-	}
-	if !IsAPIKey(key.Reveal()) {
-		return talkstack.User{}, talkstack.Errorf(talkstack.CodeUnauthenticated, "Unauthorized.")
-	}
-	return a.db.UserByAPIKey(ctx, Digest(key))
 }
 
 func (a *Accounts) byEmail(ctx context.Context, email string) (talkstack.User, error) {

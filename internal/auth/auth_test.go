@@ -91,26 +91,29 @@ func TestAccessTokens(t *testing.T) {
 	clock := func() time.Time { return now }
 	key := []byte(strings.Repeat("k", 32))
 	tokens := NewTokens(key, clock)
-	good, expires, err := tokens.Issue("user-1")
+	good, expires, err := tokens.Issue("user-1", "session-1")
 	if err != nil || expires != now.Truncate(time.Second).Add(2*time.Hour) {
 		t.Fatalf("issue: %v, expires %v", err, expires)
 	}
-	if id, err := tokens.Read(good); err != nil || id != "user-1" {
-		t.Errorf("read: %q, %v", id, err)
+	if id, session, err := tokens.Read(good); err != nil || id != "user-1" || session != "session-1" {
+		t.Errorf("read: %q, %q, %v", id, session, err)
 	}
-	claims := func(change func(*jwt.RegisteredClaims)) jwt.RegisteredClaims {
-		c := jwt.RegisteredClaims{Issuer: tokenIssuer, Audience: jwt.ClaimStrings{tokenAudience}, Subject: "user-1", ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour))}
+	claims := func(change func(*accessClaims)) accessClaims {
+		c := accessClaims{
+			RegisteredClaims: jwt.RegisteredClaims{Issuer: tokenIssuer, Audience: jwt.ClaimStrings{tokenAudience}, Subject: "user-1", ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour))},
+			Session:          "session-1",
+		}
 		change(&c)
 		return c
 	}
-	sign := func(m jwt.SigningMethod, key any, c jwt.RegisteredClaims) string {
+	sign := func(m jwt.SigningMethod, key any, c accessClaims) string {
 		s, err := jwt.NewWithClaims(m, c).SignedString(key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	same := func(*jwt.RegisteredClaims) {}
+	same := func(*accessClaims) {}
 	parts := strings.Split(good, ".")
 	for what, token := range map[string]string{
 		"empty":            "",
@@ -118,19 +121,20 @@ func TestAccessTokens(t *testing.T) {
 		"algorithm none":   sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(same)),
 		"HS512":            sign(jwt.SigningMethodHS512, key, claims(same)),
 		"another key":      sign(jwt.SigningMethodHS256, []byte("other"), claims(same)),
-		"another issuer":   sign(jwt.SigningMethodHS256, key, claims(func(c *jwt.RegisteredClaims) { c.Issuer = "evil" })),
-		"another audience": sign(jwt.SigningMethodHS256, key, claims(func(c *jwt.RegisteredClaims) { c.Audience = jwt.ClaimStrings{"evil"} })),
-		"no expiry":        sign(jwt.SigningMethodHS256, key, claims(func(c *jwt.RegisteredClaims) { c.ExpiresAt = nil })),
-		"expired":          sign(jwt.SigningMethodHS256, key, claims(func(c *jwt.RegisteredClaims) { c.ExpiresAt = jwt.NewNumericDate(now.Add(-time.Second)) })),
-		"nobody's":         sign(jwt.SigningMethodHS256, key, claims(func(c *jwt.RegisteredClaims) { c.Subject = "" })),
+		"another issuer":   sign(jwt.SigningMethodHS256, key, claims(func(c *accessClaims) { c.Issuer = "evil" })),
+		"another audience": sign(jwt.SigningMethodHS256, key, claims(func(c *accessClaims) { c.Audience = jwt.ClaimStrings{"evil"} })),
+		"no expiry":        sign(jwt.SigningMethodHS256, key, claims(func(c *accessClaims) { c.ExpiresAt = nil })),
+		"expired":          sign(jwt.SigningMethodHS256, key, claims(func(c *accessClaims) { c.ExpiresAt = jwt.NewNumericDate(now.Add(-time.Second)) })),
+		"nobody's":         sign(jwt.SigningMethodHS256, key, claims(func(c *accessClaims) { c.Subject = "" })),
+		"of no session":    sign(jwt.SigningMethodHS256, key, claims(func(c *accessClaims) { c.Session = "" })),
 		"other claims":     parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"user-2"}`)) + "." + parts[2],
 		"no signature":     parts[0] + "." + parts[1] + ".",
 	} {
-		if _, err := tokens.Read(token); talkstack.ErrorCode(err) != talkstack.CodeUnauthenticated {
+		if _, _, err := tokens.Read(token); talkstack.ErrorCode(err) != talkstack.CodeUnauthenticated {
 			t.Errorf("%s: %v; want unauthenticated", what, err)
 		}
 	}
-	if _, err := tokens.Read(sign(jwt.SigningMethodHS256, key, claims(same))); err != nil {
+	if _, _, err := tokens.Read(sign(jwt.SigningMethodHS256, key, claims(same))); err != nil {
 		t.Errorf("the token that the bad ones are made from is bad itself: %v", err)
 	}
 }

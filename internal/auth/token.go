@@ -17,6 +17,7 @@ const (
 	AccessLifetime  = 2 * time.Hour
 	RefreshLifetime = 30 * 24 * time.Hour
 	CodeLifetime    = 30 * time.Minute
+	ResetLifetime   = time.Hour
 )
 
 const (
@@ -24,7 +25,8 @@ const (
 	tokenAudience = "talkstack-api"
 )
 
-// Tokens makes and reads access tokens: JWTs signed with HMAC-SHA256 (RFC 7519). They carry an account's id and nothing else.
+// Tokens makes and reads access tokens: JWTs signed with HMAC-SHA256 (RFC 7519). They name an account
+// and a session.
 type Tokens struct {
 	key    []byte
 	now    func() time.Time
@@ -42,31 +44,40 @@ func NewTokens(key []byte, now func() time.Time) *Tokens {
 	)}
 }
 
+// accessClaims are an access token's contents: whose it is, and of which session ("sid" as in OpenID Connect).
+type accessClaims struct {
+	jwt.RegisteredClaims
+	Session string `json:"sid"`
+}
+
 // Issue makes an access token and says when it ends.
-func (t *Tokens) Issue(user talkstack.UserID) (string, time.Time, error) {
+func (t *Tokens) Issue(user talkstack.UserID, session string) (string, time.Time, error) {
 	now := t.now().Truncate(time.Second)
 	expires := now.Add(AccessLifetime)
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer:    tokenIssuer,
-		Audience:  jwt.ClaimStrings{tokenAudience},
-		Subject:   string(user),
-		IssuedAt:  jwt.NewNumericDate(now),
-		ExpiresAt: jwt.NewNumericDate(expires),
-		ID:        randomHex(8),
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, accessClaims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    tokenIssuer,
+			Audience:  jwt.ClaimStrings{tokenAudience},
+			Subject:   string(user),
+			IssuedAt:  jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(expires),
+			ID:        randomHex(8),
+		},
+		Session: session,
 	}).SignedString(t.key)
 	return token, expires, err
 }
 
-// Read checks a token and returns whose it is. Anything wrong with it is CodeUnauthenticated.
-func (t *Tokens) Read(token string) (talkstack.UserID, error) {
-	var claims jwt.RegisteredClaims
+// Read checks a token and returns whose it is, and the session. Anything wrong with it is CodeUnauthenticated.
+func (t *Tokens) Read(token string) (user talkstack.UserID, session string, err error) {
+	var claims accessClaims
 	if _, err := t.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.key, nil }); err != nil {
-		return "", talkstack.WrapError(talkstack.CodeUnauthenticated, err, "Unauthorized.")
+		return "", "", talkstack.WrapError(talkstack.CodeUnauthenticated, err, "Unauthorized.")
 	}
-	if claims.Subject == "" {
-		return "", talkstack.Errorf(talkstack.CodeUnauthenticated, "Unauthorized.")
+	if claims.Subject == "" || claims.Session == "" {
+		return "", "", talkstack.Errorf(talkstack.CodeUnauthenticated, "Unauthorized.")
 	}
-	return talkstack.UserID(claims.Subject), nil
+	return talkstack.UserID(claims.Subject), claims.Session, nil
 }
 
 // NewAPIKey makes a key in the documented form: 64 lowercase hex digits.
@@ -86,13 +97,18 @@ func IsAPIKey(s string) bool {
 }
 
 // NewRefreshToken makes an opaque token of 256 random bits.
-func NewRefreshToken() talkstack.Secret {
+func NewRefreshToken() talkstack.Secret { return newOpaqueToken() }
+
+// NewResetToken makes the token of a link that sets a new password: 256 random bits, and fit for a URL.
+func NewResetToken() talkstack.Secret { return newOpaqueToken() }
+
+func newOpaqueToken() talkstack.Secret {
 	var b [32]byte
 	_, _ = rand.Read(b[:])
 	return talkstack.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
 }
 
-// Digest is the form in which API keys and refresh tokens are stored: their SHA-256 in hex.
+// Digest is the form in which API keys, refresh and reset tokens are stored: their SHA-256 in hex.
 // They are random, so a slow hash would protect nothing more, and a look-up by digest leaks no timing of the key.
 func Digest(s talkstack.Secret) string {
 	sum := sha256.Sum256([]byte(s.Reveal()))

@@ -115,6 +115,7 @@ func (a *API) OpenAPI() []byte { return a.document }
 // routes is the API's index.
 func (a *API) routes() {
 	a.authRoutes()
+	a.userRoutes()
 	a.projectRoutes()
 	a.agentRoutes()
 	a.callRoutes()
@@ -122,5 +123,6 @@ func (a *API) routes() {
 	a.numberRoutes()
 	a.v1AgentRoutes()
 	a.v1CallRoutes()
+	a.v1AuditRoutes()
 	a.healthRoutes()
 }

@@ -2,97 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"reflect"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"talkstack"
 	"talkstack/internal/auth"
 )
-
-// The documented enums (spec section 9). The same word has different numbers in different enums.
-type (
-	signupStatus       int
-	verificationStatus int
-	loginStatus        int
-)
-
-// Values of SIGNUP_STATUS.
-const (
-	signupCredentialsMissing signupStatus = 0
-	signupAccountExists      signupStatus = 1
-	signupEmailNotVerified   signupStatus = 2
-	signupSuccess            signupStatus = 3
-	signupFailed             signupStatus = 4
-	signupInvalidEmail       signupStatus = 5
-	signupEmailNotSent       signupStatus = 6
-)
-
-// Values of EMAIL_VERIFICATION_STATUS.
-const (
-	verifyCredentialsMissing verificationStatus = 0
-	verifyInvalidCode        verificationStatus = 1
-	verifySuccess            verificationStatus = 2
-	verifyResendInvite       verificationStatus = 3
-	verifyAccountExists      verificationStatus = 4
-	verifyAccountNotFound    verificationStatus = 5
-)
-
-// Values of LOGIN_STATUS. ACCOUNT_ALREADY_EXISTS (1) is never sent.
-const (
-	loginCredentialsMissing loginStatus = 0
-	loginNotVerified        loginStatus = 2
-	loginUserNotFound       loginStatus = 3
-	loginInvalidPassword    loginStatus = 4
-	loginSuccess            loginStatus = 7
-	loginFailed             loginStatus = 8
-	loginInvalidEmail       loginStatus = 9
-)
-
-func enumSchema(description string, last int) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeInteger, Description: description}
-	for i := range last + 1 {
-		s.Enum = append(s.Enum, i)
-	}
-	return s
-}
-
-// Schema documents the values.
-func (signupStatus) Schema(huma.Registry) *huma.Schema {
-	return enumSchema("0 CREDENTIALS_MISSING, 1 ACCOUNT_ALREADY_EXISTS, 2 EMAIL_NOT_VERIFIED, 3 SUCCESS, 4 SIGNUP_FAILED, 5 INVALID_EMAIL, 6 EMAIL_NOT_SENT", 6)
-}
-
-// Schema documents the values.
-func (verificationStatus) Schema(huma.Registry) *huma.Schema {
-	return enumSchema("0 CREDENTIALS_MISSING, 1 INVALID_CODE, 2 SUCCESS, 3 RESEND_INVITE, 4 ACCOUNT_EXISTS, 5 ACCOUNT_NOT_FOUND", 5)
-}
-
-// Schema documents the values.
-func (loginStatus) Schema(huma.Registry) *huma.Schema {
-	return enumSchema("0 CREDENTIALS_MISSING, 1 ACCOUNT_ALREADY_EXISTS, 2 ACCOUNT_NOT_VERIFIED, 3 USER_NOT_FOUND, 4 INVALID_PASSWORD, 5 HUBSPOT_INTEGRATION_FAILED, 6 HUBSPOT_INTEGRATION_SUCCESS, 7 SUCCESS, 8 LOGIN_FAILED, 9 INVALID_EMAIL", 9)
-}
-
-// user is the account object: one shape everywhere (Q11).
-type user struct {
-	ID            talkstack.UserID `json:"id"`
-	Email         string           `json:"email"`
-	Name          string           `json:"name"`
-	Verified      bool             `json:"verified"`
-	ActiveProject *string          `json:"active_project" nullable:"true"`
-	CompanyName   *string          `json:"company_name" nullable:"true"`
-	CreatedAt     timestamp        `json:"created_at"`
-	UpdatedAt     timestamp        `json:"updated_at"`
-}
-
-func wireUser(u talkstack.User) user {
-	return user{
-		ID: u.ID, Email: u.Email, Name: u.Name, Verified: u.Verified,
-		ActiveProject: textOrNull(u.ActiveProject), CompanyName: textOrNull(u.CompanyName),
-		CreatedAt: timestamp{u.CreatedAt}, UpdatedAt: timestamp{u.UpdatedAt},
-	}
-}
 
 type signupRequest struct {
 	_           struct{} `additionalProperties:"true"`
@@ -157,9 +72,18 @@ type refreshTokenResponse struct {
 	ExpirationTime timestamp `json:"expirationTime"`
 }
 
-type apiKeyResponse struct {
-	Envelope
-	APIKey string `json:"apiKey" pattern:"^[0-9a-f]{64}$" doc:"Shown once; it replaces the one before."`
+type changePasswordRequest struct {
+	_           struct{} `additionalProperties:"true"`
+	OldPassword string   `json:"oldPassword" format:"password" maxLength:"1024" example:"Old@1234"`
+	NewPassword string   `json:"newPassword" format:"password" maxLength:"1024" example:"New@123"`
+}
+
+// resetPasswordRequest takes an email too, and ignores it (Q10).
+type resetPasswordRequest struct {
+	_           struct{} `additionalProperties:"true"`
+	Token       string   `json:"token" maxLength:"1024" example:"xxxxxxxxxxxxxxxx"`
+	NewPassword string   `json:"newPassword" format:"password" maxLength:"1024" example:"abc@123"`
+	Email       string   `json:"email,omitempty" doc:"Accepted and ignored."`
 }
 
 // messageResponse is an envelope with no payload.
@@ -213,14 +137,34 @@ func (a *API) authRoutes() {
 			http.StatusNotFound:     "The user is gone.",
 		},
 	}, a.refreshToken)
-	get(a, "/user/generate-apikey", operation{
-		ID: "generateApiKey", Tag: "User", Access: accessBearer,
-		Summary:     "Make a new API key, replacing the old one",
-		Description: "Changes state although it is a GET: do not retry it. A Bearer token only.",
-	}, a.generateAPIKey)
+	post(a, "/auth/change-password", operation{
+		ID: "changePassword", Tag: tag,
+		Summary:     "Change the password of the logged-in user",
+		Description: "The session that the token is of goes on; all others end. The API key stays.",
+		Errors: map[int]string{
+			http.StatusBadRequest:   "A field is missing.",
+			http.StatusUnauthorized: "The old password does not match, or no valid credentials.",
+		},
+	}, a.changePassword)
+	post(a, "/auth/forgot-password", operation{
+		ID: "forgotPassword", Tag: tag, Access: accessOpen, Lenient: true,
+		Summary:     "Send a password reset link",
+		Description: "The answer is the same whether the address has an account or not. The link works once, for one hour; a newer one takes its place.",
+		Errors: map[int]string{
+			http.StatusBadRequest: "The email is missing or malformed.",
+			http.StatusNotFound:   "Documented for an unknown user; never sent.",
+		},
+	}, a.forgotPassword)
+	post(a, "/auth/reset-password", operation{
+		ID: "resetPassword", Tag: tag, Access: accessOpen, Lenient: true,
+		Summary:     "Set a new password with the token of the reset link",
+		Description: "Verifies the email too, and ends all sessions. The API key stays.",
+		Errors:      map[int]string{http.StatusBadRequest: "The token is expired or invalid, or a field is missing."},
+	}, a.resetPassword)
 }
 
 func (a *API) signup(ctx context.Context, in *struct{ Body signupRequest }) (*body[signupResponse], error) {
+	ctx = acting(ctx, talkstack.ActorToken)
 	s, err := a.Accounts.Signup(ctx, auth.Signup{
 		Email: in.Body.Email, Password: talkstack.Secret(in.Body.Password), Name: in.Body.Name, CompanyName: in.Body.CompanyName,
 	}, originOf(ctx).client)
@@ -234,7 +178,7 @@ func (a *API) signup(ctx context.Context, in *struct{ Body signupRequest }) (*bo
 }
 
 func (a *API) verifyEmail(ctx context.Context, in *struct{ Body verifyEmailRequest }) (*body[verifyEmailResponse], error) {
-	u, err := a.Accounts.VerifyEmail(ctx, in.Body.Email, talkstack.Secret(in.Body.Code))
+	u, err := a.Accounts.VerifyEmail(ctx, in.Body.Email, talkstack.Secret(in.Body.Code), originOf(ctx).client)
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +195,7 @@ func (a *API) resendCode(ctx context.Context, in *struct{ Body emailRequest }) (
 }
 
 func (a *API) login(ctx context.Context, in *struct{ Body loginRequest }) (*body[loginResponse], error) {
+	ctx = acting(ctx, talkstack.ActorToken)
 	s, err := a.Accounts.Login(ctx, in.Body.Email, talkstack.Secret(in.Body.Password), originOf(ctx).client)
 	if err != nil {
 		return nil, err
@@ -280,74 +225,26 @@ func (a *API) refreshToken(ctx context.Context, in *struct{ Body refreshTokenReq
 	}), nil
 }
 
-func (a *API) generateAPIKey(ctx context.Context, _ *struct{}) (*body[apiKeyResponse], error) {
-	key, err := a.Accounts.GenerateAPIKey(ctx, caller(ctx).ID)
+func (a *API) changePassword(ctx context.Context, in *struct{ Body changePasswordRequest }) (*body[messageResponse], error) {
+	who := auth.Caller{User: caller(ctx), Session: session(ctx)}
+	err := a.Accounts.ChangePassword(ctx, who, talkstack.Secret(in.Body.OldPassword), talkstack.Secret(in.Body.NewPassword), originOf(ctx).client)
 	if err != nil {
 		return nil, err
 	}
-	return reply(apiKeyResponse{Envelope: success("API key successfully generated and updated."), APIKey: key.Reveal()}), nil
+	return reply(messageResponse{success("successfully updated password.")}), nil
 }
 
-// The shapes below add the endpoint's enum to an error. The table of HTTP statuses is the one of spec section 9:
-// the Talkstack API knows no 409, so a clash is a 400.
-
-func signupShape(f failure) huma.StatusError {
-	status := signupFailed
-	switch {
-	case errors.Is(f.cause, auth.ErrAccountExists):
-		status = signupAccountExists
-	case errors.Is(f.cause, auth.ErrNotVerified):
-		status = signupEmailNotVerified
-	case errors.Is(f.cause, auth.ErrMalformedEmail):
-		status = signupInvalidEmail
-	case errors.Is(f.cause, auth.ErrMailNotSent):
-		status = signupEmailNotSent
-	case f.status < http.StatusInternalServerError && f.status != http.StatusTooManyRequests:
-		status = signupCredentialsMissing
+// forgotPassword says the same of every well-formed address (Q9).
+func (a *API) forgotPassword(ctx context.Context, in *struct{ Body emailRequest }) (*body[messageResponse], error) {
+	if err := a.Accounts.ForgotPassword(ctx, in.Body.Email, originOf(ctx).client); err != nil {
+		return nil, err
 	}
-	f.status = asBadRequest(f.status)
-	return &signupError{TalkstackError: *newError(f), SignupStatus: status}
+	return reply(messageResponse{success("If the email is registered, a reset link has been sent.")}), nil
 }
 
-func verifyShape(f failure) huma.StatusError {
-	if f.status >= http.StatusInternalServerError {
-		return talkstackShape(f) // the enum has no value for a fault of ours
+func (a *API) resetPassword(ctx context.Context, in *struct{ Body resetPasswordRequest }) (*body[messageResponse], error) {
+	if err := a.Accounts.ResetPassword(ctx, talkstack.Secret(in.Body.Token), talkstack.Secret(in.Body.NewPassword), originOf(ctx).client); err != nil {
+		return nil, err
 	}
-	status := verifyCredentialsMissing
-	switch {
-	case errors.Is(f.cause, auth.ErrUnknownAccount):
-		status = verifyAccountNotFound
-	case errors.Is(f.cause, auth.ErrAccountExists):
-		status = verifyAccountExists
-	case errors.Is(f.cause, auth.ErrWrongCode):
-		status = verifyInvalidCode
-	case errors.Is(f.cause, auth.ErrCodeUsedUp), f.status == http.StatusTooManyRequests:
-		status = verifyResendInvite
-	}
-	f.status = asBadRequest(f.status)
-	return &verifyEmailError{TalkstackError: *newError(f), VerificationStatus: status}
-}
-
-func loginShape(f failure) huma.StatusError {
-	status := loginFailed
-	switch {
-	case errors.Is(f.cause, auth.ErrUnknownAccount):
-		status = loginUserNotFound
-	case errors.Is(f.cause, auth.ErrWrongPassword):
-		status = loginInvalidPassword
-	case errors.Is(f.cause, auth.ErrNotVerified):
-		status = loginNotVerified
-	case errors.Is(f.cause, auth.ErrMalformedEmail):
-		status = loginInvalidEmail
-	case f.status < http.StatusInternalServerError && f.status != http.StatusTooManyRequests:
-		status = loginCredentialsMissing
-	}
-	return &loginError{TalkstackError: *newError(f), LoginStatus: status}
-}
-
-func asBadRequest(status int) int {
-	if status == http.StatusConflict || status == http.StatusUnauthorized {
-		return http.StatusBadRequest
-	}
-	return status
+	return reply(messageResponse{success("Password has been reset successfully.")}), nil
 }

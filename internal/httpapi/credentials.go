@@ -10,11 +10,20 @@ import (
 	"talkstack"
 )
 
-type userKey struct{}
+type (
+	userKey    struct{}
+	sessionKey struct{}
+)
 
 // caller is the account that asks. Only operations that need credentials may call it.
 func caller(ctx context.Context) talkstack.User {
 	return ctx.Value(userKey{}).(talkstack.User) //nolint:forcetypeassert // authenticate put it there
+}
+
+// session is the session that the caller's token is of; empty with an API key.
+func session(ctx context.Context) string {
+	s, _ := ctx.Value(sessionKey{}).(string)
+	return s
 }
 
 // authenticate lets a request through whose credentials the operation accepts. A Bearer token, when there is one,
@@ -34,7 +43,7 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if need == accessBearer {
 		key = ""
 	}
-	user, err := a.Accounts.Authenticate(ctx.Context(), token, talkstack.Secret(key))
+	who, err := a.Accounts.Authenticate(ctx.Context(), token, talkstack.Secret(key), originOf(ctx.Context()).client)
 	if err != nil {
 		_ = huma.WriteErr(a.huma, ctx, http.StatusInternalServerError, "", err) // writeError gives it its status
 		return
@@ -43,7 +52,8 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if token == "" {
 		kind = talkstack.ActorAPIKey
 	}
-	next(huma.WithContext(ctx, context.WithValue(acting(ctx.Context(), kind), userKey{}, user)))
+	c := context.WithValue(acting(ctx.Context(), kind), userKey{}, who.User)
+	next(huma.WithContext(ctx, context.WithValue(c, sessionKey{}, who.Session)))
 }
 
 // acting says what kind of client acts, from where.

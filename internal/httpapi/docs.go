@@ -28,6 +28,7 @@ func (a *API) pages(mux *chi.Mux) {
 		_, _ = w.Write(a.document) // the client has gone
 	})
 	mux.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{Registry: a.Metrics}))
+	a.resetPageRoutes(mux)
 	docs, err := fs.Sub(docsFiles, "docs")
 	if err != nil {
 		panic(err) // the folder is embedded
@@ -85,12 +86,13 @@ func (a *API) humaConfig() huma.Config {
 	}
 	c.Tags = []*huma.Tag{
 		{Name: "Authentication", Description: "Sign-up, email verification and tokens."},
-		{Name: "User", Description: "The API key of the account."},
+		{Name: "User", Description: "The API key and the active project of the account."},
 		{Name: "Project", Description: "Projects hold agents, numbers and calls."},
 		{Name: "Agent", Description: "The AI agents of a project."},
 		{Name: "Call", Description: "Outbound calls and the data of all calls."},
 		{Name: "Voices", Description: "Voices an agent can speak with."},
 		{Name: "Phone Number", Description: "Numbers an agent calls from and answers on."},
+		{Name: "Account", Description: "/v1: the account that asks, and what was changed in it."},
 		{Name: "Agents", Description: "/v1: an agent's full configuration."},
 		{Name: "Calls", Description: "/v1: a call with its transcript and recording."},
 		{Name: "Server", Description: "Whether the server lives and is ready."},

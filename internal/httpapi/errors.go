@@ -237,13 +237,21 @@ func setHeaders(ctx huma.Context, f failure) {
 	if need, ok := ctx.Operation().Metadata[accessKey].(access); ok && need != accessOpen && f.status == http.StatusUnauthorized {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="talkstack"`)
 	}
+	if after := retryAfter(f); after > 0 {
+		ctx.SetHeader("Retry-After", strconv.Itoa(after))
+	}
+}
+
+// retryAfter is how many seconds to wait before the same request may succeed; 0 where waiting does not help.
+func retryAfter(f failure) int {
+	if f.status != http.StatusTooManyRequests && f.status != http.StatusServiceUnavailable {
+		return 0
+	}
 	after := time.Duration(0)
 	if e, ok := errors.AsType[*auth.LimitError](f.cause); ok {
 		after = e.RetryAfter
 	}
-	if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
-		ctx.SetHeader("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
-	}
+	return max(1, int(math.Ceil(after.Seconds())))
 }
 
 // sentence ends a text like one.

@@ -24,6 +24,8 @@ func withBody(w world) []request {
 		{Method: "POST", Path: "/auth/resend-code", Body: object{"email": "a@b.example"}},
 		{Method: "POST", Path: "/auth/login", Body: object{"email": "a@b.example", "password": "x"}},
 		{Method: "POST", Path: "/auth/refresh-token", Body: object{"refreshToken": "x"}},
+		{Method: "POST", Path: "/auth/forgot-password", Body: object{"email": "a@b.example"}},
+		{Method: "POST", Path: "/auth/reset-password", Body: object{"token": "x", "newPassword": "abc@123"}},
 	}
 	for _, r := range secured(w.agent, w.project) {
 		if r.Body != nil {

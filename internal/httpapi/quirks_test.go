@@ -51,6 +51,12 @@ func secured(agent talkstack.AgentID, project talkstack.ProjectID) []request {
 	sid := "CA00000000000000000000000000000000"
 	return []request{
 		{Method: "GET", Path: "/user/generate-apikey"},
+		{Method: "POST", Path: "/auth/change-password", Body: object{"oldPassword": "Old@1234", "newPassword": "New@123"}},
+		{Method: "POST", Path: "/user/set-active-project", Body: object{"projectId": project}},
+		{Method: "GET", Path: "/user/get-active-project"},
+		{Method: "GET", Path: "/v1/me"},
+		{Method: "PATCH", Path: "/v1/me", Body: object{"name": "John"}},
+		{Method: "GET", Path: "/v1/audit-log"},
 		{Method: "GET", Path: "/project"},
 		{Method: "POST", Path: "/project/create-project", Body: object{"name": "n", "description": ""}},
 		{Method: "GET", Path: "/project/" + string(project)},
@@ -220,6 +226,10 @@ func TestQuirksOfTokensAndKeys(t *testing.T) {
 		// Reuse of a rotated token ends the family: the thief's and the owner's.
 		expectError(t, "reused token", refresh(object{"refreshToken": a.Refresh}), http.StatusUnauthorized, "")
 		expectError(t, "its successor", refresh(object{"refreshToken": next.Text("refreshToken")}), http.StatusUnauthorized, "")
+		expect(t, "its access token", s.Do(t, request{Method: "GET", Path: "/project", Token: a.Token}), http.StatusUnauthorized)
+		again := s.Do(t, request{Method: "POST", Path: "/auth/login", Body: object{"email": a.Email, "password": a.Password}})
+		expectEnvelope(t, again, "successfully logged in.")
+		a.Token = again.Text("token")
 
 		// Q30: the Bearer token wins; generate-apikey takes nothing else.
 		get := func(token, key string) httpapitest.Response {

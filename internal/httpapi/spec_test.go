@@ -188,6 +188,7 @@ func TestServedDocumentKeepsTheContract(t *testing.T) {
 	}
 	served := map[string]bool{
 		"signup": true, "verifyEmail": true, "resendCode": true, "login": true, "refreshToken": true, "generateApiKey": true,
+		"changePassword": true, "forgotPassword": true, "resetPassword": true, "setActiveProject": true, "getActiveProject": true,
 		"createProject": true, "getProject": true, "listProjects": true, "createAgent": true, "getAgent": true, "listAgents": true,
 		"assignPhoneNumber": true, "makeCall": true, "getCall": true, "getCallHistory": true, "listVoices": true, "getVoice": true,
 	}

@@ -51,8 +51,7 @@ func (db *DB) CheckEmailCode(ctx context.Context, id talkstack.UserID, digest st
 		if err := q.DeleteEmailCode(ctx, id); err != nil {
 			return err
 		}
-		_, err = q.MarkVerified(ctx, query.MarkVerifiedParams{ID: id, Now: db.now()})
-		return err
+		return db.markVerified(ctx, q, id)
 	})
 	if err != nil {
 		return "", err
@@ -61,12 +60,13 @@ func (db *DB) CheckEmailCode(ctx context.Context, id talkstack.UserID, digest st
 }
 
 // CreateRefreshToken stores the digest of the first token of a new family, and forgets the account's expired families.
-func (db *DB) CreateRefreshToken(ctx context.Context, id talkstack.UserID, digest string, expires time.Time) error {
+// The family is the session: it returns its id.
+func (db *DB) CreateRefreshToken(ctx context.Context, id talkstack.UserID, digest string, expires time.Time) (session string, err error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24
 	family := hex.EncodeToString(b[:])
 	expires = expires.UTC().Truncate(time.Microsecond)
-	return db.transact(ctx, "store a refresh token", func(q *tx) error {
+	return family, db.transact(ctx, "store a refresh token", func(q *tx) error {
 		now := db.now()
 		if err := q.DeleteExpiredRefreshFamilies(ctx, query.DeleteExpiredRefreshFamiliesParams{UserID: id, Now: now}); err != nil {
 			return err
@@ -74,18 +74,21 @@ func (db *DB) CreateRefreshToken(ctx context.Context, id talkstack.UserID, diges
 		if err := q.InsertRefreshFamily(ctx, query.InsertRefreshFamilyParams{ID: family, UserID: id, ExpiresAt: expires, CreatedAt: now}); err != nil {
 			return err
 		}
-		return q.InsertRefreshToken(ctx, query.InsertRefreshTokenParams{Digest: digest, FamilyID: family, ExpiresAt: expires})
+		if err := q.InsertRefreshToken(ctx, query.InsertRefreshTokenParams{Digest: digest, FamilyID: family, ExpiresAt: expires}); err != nil {
+			return err
+		}
+		return db.audit(ctx, q, id, "session.create", "session", family, nil)
 	})
 }
 
-// RotateRefreshToken uses up the token with digest old, stores the next one of its family and returns whose it is.
+// RotateRefreshToken uses up the token with digest old, stores the next one of its family and returns whose it is, and
+// the session.
 // An unknown or expired token is CodeUnauthenticated. So is a token that was used before, and it ends its family: either
 // the thief or the owner has come second, and both must log in again.
-func (db *DB) RotateRefreshToken(ctx context.Context, old, next string, expires time.Time) (talkstack.UserID, error) {
-	var id talkstack.UserID
+func (db *DB) RotateRefreshToken(ctx context.Context, old, next string, expires time.Time) (id talkstack.UserID, session string, err error) {
 	var refused error
 	expires = expires.UTC().Truncate(time.Microsecond)
-	err := db.transact(ctx, "rotate a refresh token", func(q *tx) error {
+	err = db.transact(ctx, "rotate a refresh token", func(q *tx) error {
 		refused = nil
 		now := db.now()
 		family, err := q.LockRefreshFamily(ctx, query.LockRefreshFamilyParams{Digest: old, ExpiresAt: expires}) // rotations of a family queue here
@@ -104,12 +107,15 @@ func (db *DB) RotateRefreshToken(ctx context.Context, old, next string, expires 
 		}
 		if token.UsedAt != nil {
 			refused = talkstack.Errorf(talkstack.CodeUnauthenticated, "The refresh token was used before. Log in again.")
-			return q.DeleteRefreshFamily(ctx, family.ID) // committed
+			if err := q.DeleteRefreshFamily(ctx, family.ID); err != nil { // committed
+				return err
+			}
+			return db.audit(ctx, q, family.UserID, "session.end", "session", family.ID, map[string]any{"reason": "a refresh token was used twice"})
 		}
 		if !now.Before(token.ExpiresAt) {
 			return talkstack.Errorf(talkstack.CodeUnauthenticated, "The refresh token has expired. Log in again.")
 		}
-		id = family.UserID
+		id, session = family.UserID, family.ID
 		if err := q.UseRefreshToken(ctx, query.UseRefreshTokenParams{Digest: old, Now: &now}); err != nil {
 			return err
 		}
@@ -119,19 +125,28 @@ func (db *DB) RotateRefreshToken(ctx context.Context, old, next string, expires 
 		err = refused
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return id, nil
-}
-
-// RevokeFamily ends the family of the refresh token with this digest: a logout. An unknown one is no error.
-func (db *DB) RevokeFamily(ctx context.Context, digest string) error {
-	return wrap("revoke refresh tokens", db.writer().DeleteRefreshFamilyByToken(ctx, digest))
+	return id, session, nil
 }
 
 // SetAPIKey stores the digest of the account's API key in place of any other.
 func (db *DB) SetAPIKey(ctx context.Context, id talkstack.UserID, digest string) error {
-	return wrap("store an API key", db.writer().SetAPIKey(ctx, query.SetAPIKeyParams{UserID: id, Digest: digest, CreatedAt: db.now()}))
+	return db.transact(ctx, "store an API key", func(q *tx) error {
+		if err := q.SetAPIKey(ctx, query.SetAPIKeyParams{UserID: id, Digest: digest, CreatedAt: db.now()}); err != nil {
+			return err
+		}
+		return db.audit(ctx, q, id, "api_key.create", "api_key", string(id), nil)
+	})
+}
+
+// APIKeyTime is when the account's API key was made; the zero time when it has none.
+func (db *DB) APIKeyTime(ctx context.Context, id talkstack.UserID) (time.Time, error) {
+	at, err := db.reader().APIKeyTime(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return at.UTC(), wrap("look up an API key", err)
 }
 
 // Failures is how often something was guessed wrongly.
@@ -144,11 +159,22 @@ type Failures struct {
 // first failure.
 func (db *DB) RecordFailure(ctx context.Context, key string, window time.Duration) (Failures, error) {
 	now := db.now()
-	if err := db.writer().DeleteExpiredFailures(ctx, now); err != nil { // this key's too, so that its count starts anew
+	record := func() (Failures, error) {
+		f, err := db.writer().RecordFailure(ctx, query.RecordFailureParams{GuessKey: cleanText(key), ExpiresAt: now.Add(window)})
+		return Failures{Count: int(f.Failures), Until: f.ExpiresAt.UTC()}, wrap("count a failure", err)
+	}
+	f, err := record()
+	over := f.Count > 1 && !f.Until.After(now) // it was counted in a window that has passed
+	if err != nil || f.Count > 1 && !over {
+		return f, err
+	}
+	if err := db.writer().DeleteExpiredFailures(ctx, now); err != nil { // new keys clean up behind the old ones
 		return Failures{}, wrap("forget old failures", err)
 	}
-	f, err := db.writer().RecordFailure(ctx, query.RecordFailureParams{GuessKey: cleanText(key), ExpiresAt: now.Add(window)})
-	return Failures{Count: int(f.Failures), Until: f.ExpiresAt.UTC()}, wrap("count a failure", err)
+	if over {
+		return record()
+	}
+	return f, nil
 }
 
 // Failures returns the wrong guesses that count now for a key.

@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"strings"
-	"time"
 
 	"talkstack"
 	"talkstack/internal/store/query"
@@ -24,14 +21,24 @@ func (db *DB) CreateUser(ctx context.Context, u talkstack.User) (talkstack.User,
 	u.ActiveProject = ""
 	u.CreatedAt = db.now()
 	u.UpdatedAt = u.CreatedAt
-	err := db.writer().InsertUser(ctx, query.InsertUserParams{
-		ID: u.ID, Email: u.Email, Name: u.Name, CompanyName: u.CompanyName, PasswordHash: u.PasswordHash.Reveal(),
-		Verified: u.Verified, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
+	err := db.transact(ctx, "create an account", func(q *tx) error {
+		if err := q.InsertUser(ctx, query.InsertUserParams{
+			ID: u.ID, Email: u.Email, Name: u.Name, CompanyName: u.CompanyName, PasswordHash: u.PasswordHash.Reveal(),
+			Verified: u.Verified, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
+		}); err != nil {
+			return err
+		}
+		return db.audit(ctx, q, u.ID, "user.create", "user", string(u.ID), map[string]any{
+			"email": u.Email, "name": u.Name, "company_name": u.CompanyName, "verified": u.Verified,
+		})
 	})
 	if isUnique(err) {
 		return talkstack.User{}, talkstack.WrapError(talkstack.CodeConflict, err, "An account with this e-mail address already exists.")
 	}
-	return u, wrap("create an account", err)
+	if err != nil {
+		return talkstack.User{}, err
+	}
+	return u, nil
 }
 
 // User returns an account.
@@ -49,31 +56,47 @@ func (db *DB) UserByAPIKey(ctx context.Context, digest string) (talkstack.User, 
 	return userOf(db.reader().UserByAPIKey(ctx, digest))
 }
 
-// MarkVerified notes that the account's e-mail address is its owner's.
-func (db *DB) MarkVerified(ctx context.Context, id talkstack.UserID) (talkstack.User, error) {
-	return userOf(db.writer().MarkVerified(ctx, query.MarkVerifiedParams{ID: id, Now: db.now()}))
+// UserBySession returns an account while this session of it lasts (CreateRefreshToken).
+func (db *DB) UserBySession(ctx context.Context, id talkstack.UserID, session string) (talkstack.User, error) {
+	return userOf(db.reader().UserBySession(ctx, query.UserBySessionParams{ID: id, Session: session}))
 }
 
-// UpdatePassword replaces an account's password and ends all its refresh tokens: whoever knew the old one is out as soon
-// as the access token runs out.
-func (db *DB) UpdatePassword(ctx context.Context, id talkstack.UserID, hash talkstack.Secret) (talkstack.User, error) {
-	var u talkstack.User
-	err := db.transact(ctx, "update a password", func(q *tx) (err error) {
-		u, err = db.replacePassword(ctx, q, id, hash)
+// markVerified notes that the account's e-mail address is its owner's.
+func (db *DB) markVerified(ctx context.Context, q *tx, id talkstack.UserID) error {
+	if _, err := q.MarkVerified(ctx, query.MarkVerifiedParams{ID: id, Now: db.now()}); err != nil {
 		return err
+	}
+	return db.audit(ctx, q, id, "user.verify", "user", string(id), map[string]any{"verified": true})
+}
+
+// UserUpdate holds the fields of an account to change; nil leaves one as it is.
+type UserUpdate struct {
+	Name        *string
+	CompanyName *string // empty: none
+}
+
+// UpdateUser changes an account and returns it as stored.
+func (db *DB) UpdateUser(ctx context.Context, id talkstack.UserID, change UserUpdate) (talkstack.User, error) {
+	var u talkstack.User
+	err := db.transact(ctx, "update an account", func(q *tx) (err error) {
+		if u, err = userOf(q.User(ctx, id)); err != nil {
+			return err
+		}
+		changes := map[string]any{}
+		for field, c := range map[string]struct{ now, to *string }{"name": {&u.Name, change.Name}, "company_name": {&u.CompanyName, change.CompanyName}} {
+			if c.to != nil {
+				*c.now, changes[field] = *c.to, *c.to
+			}
+		}
+		if err := checkText("name", u.Name, "company_name", u.CompanyName); err != nil {
+			return err
+		}
+		if u, err = userOf(q.UpdateUser(ctx, query.UpdateUserParams{ID: id, Name: u.Name, CompanyName: u.CompanyName, Now: db.now()})); err != nil {
+			return err
+		}
+		return db.audit(ctx, q, id, "user.update", "user", string(id), changes)
 	})
 	return u, err
-}
-
-func (db *DB) replacePassword(ctx context.Context, q *tx, id talkstack.UserID, hash talkstack.Secret) (talkstack.User, error) {
-	u, err := userOf(q.UpdatePassword(ctx, query.UpdatePasswordParams{ID: id, PasswordHash: hash.Reveal(), Now: db.now()}))
-	if err != nil {
-		return talkstack.User{}, err
-	}
-	if err := q.DeletePasswordResets(ctx, id); err != nil {
-		return talkstack.User{}, err
-	}
-	return u, q.DeleteRefreshFamilies(ctx, id)
 }
 
 // SetActiveProject makes one of the account's projects its active one, and returns both.
@@ -84,35 +107,12 @@ func (db *DB) SetActiveProject(ctx context.Context, id talkstack.UserID, project
 		if p, err = projectOf(q.LockProject(ctx, query.LockProjectParams{ID: project, UserID: id})); err != nil {
 			return err
 		}
-		u, err = userOf(q.SetActiveProject(ctx, query.SetActiveProjectParams{ID: id, ProjectID: orNull(project), Now: db.now()}))
-		return err
-	})
-	return u, p, err
-}
-
-// CreatePasswordReset stores the digest of a token that lets its bearer set a new password until it expires.
-func (db *DB) CreatePasswordReset(ctx context.Context, id talkstack.UserID, digest string, expires time.Time) error {
-	return wrap("store a password reset", db.writer().InsertPasswordReset(ctx, query.InsertPasswordResetParams{
-		Digest: digest, UserID: id, ExpiresAt: expires.UTC().Truncate(time.Microsecond),
-	}))
-}
-
-// ResetPassword replaces the password of the account that a reset token was made for. The token, all others of the
-// account and its refresh tokens are used up. An unknown or expired one is CodeInvalid.
-func (db *DB) ResetPassword(ctx context.Context, digest string, hash talkstack.Secret) (talkstack.User, error) {
-	var u talkstack.User
-	err := db.transact(ctx, "reset a password", func(q *tx) error {
-		reset, err := q.TakePasswordReset(ctx, digest)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && !db.now().Before(reset.ExpiresAt) {
-			return talkstack.Errorf(talkstack.CodeInvalid, "The reset token is invalid or has expired.")
-		}
-		if err != nil {
+		if u, err = userOf(q.SetActiveProject(ctx, query.SetActiveProjectParams{ID: id, ProjectID: orNull(project), Now: db.now()})); err != nil {
 			return err
 		}
-		u, err = db.replacePassword(ctx, q, reset.UserID, hash)
-		return err
+		return db.audit(ctx, q, id, "user.update", "user", string(id), map[string]any{"active_project": project})
 	})
-	return u, err
+	return u, p, err
 }
 
 func userOf(r query.User, err error) (talkstack.User, error) {

@@ -11,11 +11,18 @@ SELECT * FROM users WHERE email = @email;
 -- name: UserByAPIKey :one
 SELECT u.* FROM users u JOIN api_keys k ON k.user_id = u.id WHERE k.digest = @digest;
 
+-- A session is alive as long as its family of refresh tokens is there.
+-- name: UserBySession :one
+SELECT u.* FROM users u JOIN refresh_families f ON f.user_id = u.id WHERE u.id = @id AND f.id = @session;
+
 -- name: AnyUser :one
 SELECT id FROM users LIMIT 1;
 
 -- name: MarkVerified :one
 UPDATE users SET verified = TRUE, updated_at = @now WHERE id = @id RETURNING *;
+
+-- name: UpdateUser :one
+UPDATE users SET name = @name, company_name = @company_name, updated_at = @now WHERE id = @id RETURNING *;
 
 -- name: UpdatePassword :one
 UPDATE users SET password_hash = @password_hash, updated_at = @now WHERE id = @id RETURNING *;
@@ -40,6 +47,9 @@ DELETE FROM email_codes WHERE user_id = @user_id;
 
 -- name: InsertPasswordReset :exec
 INSERT INTO password_resets (digest, user_id, expires_at) VALUES (@digest, @user_id, @expires_at);
+
+-- name: PasswordReset :one
+SELECT * FROM password_resets WHERE digest = @digest;
 
 -- name: TakePasswordReset :one
 DELETE FROM password_resets WHERE digest = @digest RETURNING user_id, expires_at;
@@ -67,11 +77,8 @@ UPDATE refresh_tokens SET used_at = @now WHERE digest = @digest;
 -- name: DeleteRefreshFamily :exec
 DELETE FROM refresh_families WHERE id = @id;
 
--- name: DeleteRefreshFamilyByToken :exec
-DELETE FROM refresh_families WHERE id = (SELECT family_id FROM refresh_tokens WHERE digest = @digest);
-
--- name: DeleteRefreshFamilies :exec
-DELETE FROM refresh_families WHERE user_id = @user_id;
+-- name: DeleteOtherRefreshFamilies :exec
+DELETE FROM refresh_families WHERE user_id = @user_id AND id <> @kept;
 
 -- name: DeleteExpiredRefreshFamilies :exec
 DELETE FROM refresh_families WHERE user_id = @user_id AND expires_at <= @now;
@@ -79,6 +86,9 @@ DELETE FROM refresh_families WHERE user_id = @user_id AND expires_at <= @now;
 -- name: SetAPIKey :exec
 INSERT INTO api_keys (user_id, digest, created_at) VALUES (@user_id, @digest, @created_at)
 ON CONFLICT (user_id) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at;
+
+-- name: APIKeyTime :one
+SELECT created_at FROM api_keys WHERE user_id = @user_id;
 
 -- name: RecordFailure :one
 INSERT INTO guess_failures (guess_key, failures, expires_at) VALUES (@guess_key, 1, @expires_at)

@@ -12,6 +12,17 @@ import (
 	"talkstack"
 )
 
+const aPIKeyTime = `-- name: APIKeyTime :one
+SELECT created_at FROM api_keys WHERE user_id = ?1
+`
+
+func (q *Queries) APIKeyTime(ctx context.Context, userID talkstack.UserID) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, aPIKeyTime, userID)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
 const anyUser = `-- name: AnyUser :one
 SELECT id FROM users LIMIT 1
 `
@@ -79,6 +90,20 @@ func (q *Queries) DeleteExpiredRefreshFamilies(ctx context.Context, arg DeleteEx
 	return err
 }
 
+const deleteOtherRefreshFamilies = `-- name: DeleteOtherRefreshFamilies :exec
+DELETE FROM refresh_families WHERE user_id = ?1 AND id <> ?2
+`
+
+type DeleteOtherRefreshFamiliesParams struct {
+	UserID talkstack.UserID
+	Kept   string
+}
+
+func (q *Queries) DeleteOtherRefreshFamilies(ctx context.Context, arg DeleteOtherRefreshFamiliesParams) error {
+	_, err := q.db.ExecContext(ctx, deleteOtherRefreshFamilies, arg.UserID, arg.Kept)
+	return err
+}
+
 const deletePasswordResets = `-- name: DeletePasswordResets :exec
 DELETE FROM password_resets WHERE user_id = ?1
 `
@@ -88,30 +113,12 @@ func (q *Queries) DeletePasswordResets(ctx context.Context, userID talkstack.Use
 	return err
 }
 
-const deleteRefreshFamilies = `-- name: DeleteRefreshFamilies :exec
-DELETE FROM refresh_families WHERE user_id = ?1
-`
-
-func (q *Queries) DeleteRefreshFamilies(ctx context.Context, userID talkstack.UserID) error {
-	_, err := q.db.ExecContext(ctx, deleteRefreshFamilies, userID)
-	return err
-}
-
 const deleteRefreshFamily = `-- name: DeleteRefreshFamily :exec
 DELETE FROM refresh_families WHERE id = ?1
 `
 
 func (q *Queries) DeleteRefreshFamily(ctx context.Context, id string) error {
 	_, err := q.db.ExecContext(ctx, deleteRefreshFamily, id)
-	return err
-}
-
-const deleteRefreshFamilyByToken = `-- name: DeleteRefreshFamilyByToken :exec
-DELETE FROM refresh_families WHERE id = (SELECT family_id FROM refresh_tokens WHERE digest = ?1)
-`
-
-func (q *Queries) DeleteRefreshFamilyByToken(ctx context.Context, digest string) error {
-	_, err := q.db.ExecContext(ctx, deleteRefreshFamilyByToken, digest)
 	return err
 }
 
@@ -280,6 +287,17 @@ func (q *Queries) MarkVerified(ctx context.Context, arg MarkVerifiedParams) (Use
 		&i.CreatedAt,
 		&i.UpdatedAt,
 	)
+	return i, err
+}
+
+const passwordReset = `-- name: PasswordReset :one
+SELECT digest, user_id, expires_at FROM password_resets WHERE digest = ?1
+`
+
+func (q *Queries) PasswordReset(ctx context.Context, digest string) (PasswordReset, error) {
+	row := q.db.QueryRowContext(ctx, passwordReset, digest)
+	var i PasswordReset
+	err := row.Scan(&i.Digest, &i.UserID, &i.ExpiresAt)
 	return i, err
 }
 
@@ -454,6 +472,39 @@ func (q *Queries) UpdatePassword(ctx context.Context, arg UpdatePasswordParams) 
 	return i, err
 }
 
+const updateUser = `-- name: UpdateUser :one
+UPDATE users SET name = ?1, company_name = ?2, updated_at = ?3 WHERE id = ?4 RETURNING id, email, name, company_name, password_hash, verified, active_project, created_at, updated_at
+`
+
+type UpdateUserParams struct {
+	Name        string
+	CompanyName string
+	Now         time.Time
+	ID          talkstack.UserID
+}
+
+func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (User, error) {
+	row := q.db.QueryRowContext(ctx, updateUser,
+		arg.Name,
+		arg.CompanyName,
+		arg.Now,
+		arg.ID,
+	)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.Name,
+		&i.CompanyName,
+		&i.PasswordHash,
+		&i.Verified,
+		&i.ActiveProject,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const useRefreshToken = `-- name: UseRefreshToken :exec
 UPDATE refresh_tokens SET used_at = ?1 WHERE digest = ?2
 `
@@ -516,6 +567,33 @@ SELECT id, email, name, company_name, password_hash, verified, active_project, c
 
 func (q *Queries) UserByEmail(ctx context.Context, email string) (User, error) {
 	row := q.db.QueryRowContext(ctx, userByEmail, email)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.Name,
+		&i.CompanyName,
+		&i.PasswordHash,
+		&i.Verified,
+		&i.ActiveProject,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const userBySession = `-- name: UserBySession :one
+SELECT u.id, u.email, u.name, u.company_name, u.password_hash, u.verified, u.active_project, u.created_at, u.updated_at FROM users u JOIN refresh_families f ON f.user_id = u.id WHERE u.id = ?1 AND f.id = ?2
+`
+
+type UserBySessionParams struct {
+	ID      talkstack.UserID
+	Session string
+}
+
+// A session is alive as long as its family of refresh tokens is there.
+func (q *Queries) UserBySession(ctx context.Context, arg UserBySessionParams) (User, error) {
+	row := q.db.QueryRowContext(ctx, userBySession, arg.ID, arg.Session)
 	var i User
 	err := row.Scan(
 		&i.ID,

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -29,15 +30,21 @@ func testUsers(t *testing.T, db *store.DB) {
 	_, err := db.CreateUser(ctx, talkstack.User{Email: "zoË@example.COM", Name: "Another"})
 	wantCode(t, err, talkstack.CodeConflict)
 
-	v := got[talkstack.User](t)(db.MarkVerified(ctx, u.ID))
-	if !v.Verified || v.UpdatedAt.Before(u.UpdatedAt) {
-		t.Errorf("verified user is %+v", v)
+	name, company := "Zoë Ç", ""
+	changed := got[talkstack.User](t)(db.UpdateUser(ctx, u.ID, store.UserUpdate{Name: &name}))
+	if changed.Name != name || changed.CompanyName != "Çelik" || changed.UpdatedAt.Before(u.UpdatedAt) {
+		t.Errorf("the name was changed: %+v", changed)
 	}
+	changed = got[talkstack.User](t)(db.UpdateUser(ctx, u.ID, store.UserUpdate{CompanyName: &company}))
+	equal(t, "without a company", got[talkstack.User](t)(db.User(ctx, u.ID)), changed)
+	if changed.Name != name || changed.CompanyName != "" {
+		t.Errorf("the company was removed: %+v", changed)
+	}
+	_, err = db.UpdateUser(ctx, talkstack.NewUserID(), store.UserUpdate{Name: &name})
+	wantCode(t, err, talkstack.CodeNotFound)
 	_, err = db.User(ctx, talkstack.NewUserID())
 	wantCode(t, err, talkstack.CodeNotFound)
 	_, err = db.UserByEmail(ctx, "nobody@example.com")
-	wantCode(t, err, talkstack.CodeNotFound)
-	_, err = db.MarkVerified(ctx, talkstack.NewUserID())
 	wantCode(t, err, talkstack.CodeNotFound)
 }
 
@@ -110,25 +117,38 @@ func testRefreshTokens(t *testing.T, db *store.DB) {
 	later := time.Now().Add(time.Hour)
 	rotate := func(old, next string) error {
 		t.Helper()
-		id, err := db.RotateRefreshToken(ctx, old, next, later)
+		id, _, err := db.RotateRefreshToken(ctx, old, next, later)
 		if err == nil && id != u.ID {
 			t.Errorf("token %q is of %q, want %q", old, id, u.ID)
 		}
 		return err
 	}
-	must(t, db.CreateRefreshToken(ctx, u.ID, "a1", later))
-	must(t, db.CreateRefreshToken(ctx, u.ID, "b1", later))
+	a := got[string](t)(db.CreateRefreshToken(ctx, u.ID, "a1", later))
+	b := got[string](t)(db.CreateRefreshToken(ctx, u.ID, "b1", later))
+	alive := func(what, session string, want bool) {
+		t.Helper()
+		found, err := db.UserBySession(ctx, u.ID, session)
+		if want && (err != nil || found.ID != u.ID) {
+			t.Errorf("%s: the session is gone: %v", what, err)
+		}
+		if !want {
+			wantCode(t, err, talkstack.CodeNotFound)
+		}
+	}
 	must(t, rotate("a1", "a2"))
 	must(t, rotate("a2", "a3"))
+	alive("rotated twice", a, true)
 	wantCode(t, rotate("unknown", "x"), talkstack.CodeUnauthenticated)
 	wantCode(t, rotate("a1", "x"), talkstack.CodeUnauthenticated) // used before
 	wantCode(t, rotate("a3", "x"), talkstack.CodeUnauthenticated) // its family has ended
-	must(t, rotate("b1", "b2"))                                   // the other login goes on
-	must(t, db.RevokeFamily(ctx, "b2"))
-	wantCode(t, rotate("b2", "x"), talkstack.CodeUnauthenticated)
-	must(t, db.RevokeFamily(ctx, "unknown"))
+	alive("a token of it was used twice", a, false)
+	must(t, rotate("b1", "b2")) // the other login goes on
+	alive("the other login", b, true)
+	other := got[talkstack.User](t)(db.CreateUser(ctx, talkstack.User{Email: "b@example.com", Name: "B"}))
+	_, err := db.UserBySession(ctx, other.ID, b)
+	wantCode(t, err, talkstack.CodeNotFound)
 
-	must(t, db.CreateRefreshToken(ctx, u.ID, "c1", time.Now().Add(-time.Second)))
+	got[string](t)(db.CreateRefreshToken(ctx, u.ID, "c1", time.Now().Add(-time.Second)))
 	wantCode(t, rotate("c1", "x"), talkstack.CodeUnauthenticated)
 }
 
@@ -137,12 +157,12 @@ func testRefreshTokenRace(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	u := got[talkstack.User](t)(db.CreateUser(ctx, talkstack.User{Email: "a@example.com", Name: "A"}))
 	later := time.Now().Add(time.Hour)
-	must(t, db.CreateRefreshToken(ctx, u.ID, "first", later))
+	session := got[string](t)(db.CreateRefreshToken(ctx, u.ID, "first", later))
 	var winners atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			_, err := db.RotateRefreshToken(ctx, "first", fmt.Sprint("next", i), later)
+			_, _, err := db.RotateRefreshToken(ctx, "first", fmt.Sprint("next", i), later)
 			if err == nil {
 				winners.Add(1)
 			} else if talkstack.ErrorCode(err) != talkstack.CodeUnauthenticated {
@@ -155,45 +175,101 @@ func testRefreshTokenRace(t *testing.T, db *store.DB) {
 		t.Errorf("%d rotations of one token succeeded, want 1", winners.Load())
 	}
 	for i := range 8 {
-		_, err := db.RotateRefreshToken(ctx, fmt.Sprint("next", i), "x", later)
+		_, _, err := db.RotateRefreshToken(ctx, fmt.Sprint("next", i), "x", later)
 		wantCode(t, err, talkstack.CodeUnauthenticated)
 	}
+	_, err := db.UserBySession(ctx, u.ID, session) // and what the winner holds has ended with it
+	wantCode(t, err, talkstack.CodeNotFound)
 }
 
 func testPasswords(t *testing.T, db *store.DB) {
 	ctx := t.Context()
-	u := got[talkstack.User](t)(db.CreateUser(ctx, talkstack.User{Email: "a@example.com", Name: "A", PasswordHash: "old"}))
+	u := got[talkstack.User](t)(db.CreateUser(ctx, talkstack.User{Email: "a@example.com", Name: "A", PasswordHash: "old", Verified: true}))
 	later := time.Now().Add(time.Hour)
-	must(t, db.CreateRefreshToken(ctx, u.ID, "r1", later))
-	must(t, db.CreatePasswordReset(ctx, u.ID, "t1", later))
-	must(t, db.CreatePasswordReset(ctx, u.ID, "t2", later))
-	must(t, db.CreatePasswordReset(ctx, u.ID, "late", time.Now().Add(-time.Second)))
-	_, err := db.ResetPassword(ctx, "unknown", "new")
-	wantCode(t, err, talkstack.CodeInvalid)
-	_, err = db.ResetPassword(ctx, "late", "new")
-	wantCode(t, err, talkstack.CodeInvalid)
-	if h := got[talkstack.User](t)(db.User(ctx, u.ID)).PasswordHash; h.Reveal() != "old" {
-		t.Errorf("a refused reset changed the password")
-	}
-	changed := got[talkstack.User](t)(db.ResetPassword(ctx, "t1", "new"))
-	if changed.ID != u.ID || changed.PasswordHash.Reveal() != "new" {
-		t.Error("the reset did not change the password")
-	}
-	_, err = db.ResetPassword(ctx, "t1", "again")
-	wantCode(t, err, talkstack.CodeInvalid)
-	_, err = db.ResetPassword(ctx, "t2", "again") // made before the change
-	wantCode(t, err, talkstack.CodeInvalid)
-	_, err = db.RotateRefreshToken(ctx, "r1", "r2", later)
-	wantCode(t, err, talkstack.CodeUnauthenticated)
-
-	must(t, db.CreateRefreshToken(ctx, u.ID, "r3", later))
-	if changed = got[talkstack.User](t)(db.UpdatePassword(ctx, u.ID, "newer")); changed.PasswordHash.Reveal() != "newer" {
+	kept := got[string](t)(db.CreateRefreshToken(ctx, u.ID, "kept", later))
+	got[string](t)(db.CreateRefreshToken(ctx, u.ID, "other", later))
+	must(t, db.CreatePasswordReset(ctx, u.ID, "open", later))
+	must(t, db.SetAPIKey(ctx, u.ID, "key"))
+	if changed := got[talkstack.User](t)(db.UpdatePassword(ctx, u.ID, "newer", kept)); changed.PasswordHash.Reveal() != "newer" {
 		t.Error("the password was not updated")
 	}
-	_, err = db.RotateRefreshToken(ctx, "r3", "r4", later)
+	_, _, err := db.RotateRefreshToken(ctx, "other", "x", later)
 	wantCode(t, err, talkstack.CodeUnauthenticated)
-	_, err = db.UpdatePassword(ctx, talkstack.NewUserID(), "x")
+	if _, _, err := db.RotateRefreshToken(ctx, "kept", "kept2", later); err != nil {
+		t.Errorf("the session that changed the password has ended: %v", err)
+	}
+	wantBadReset(t, db.CheckPasswordReset(ctx, "open"))
+	got[talkstack.User](t)(db.UserByAPIKey(ctx, "key"))
+	got[talkstack.User](t)(db.UpdatePassword(ctx, u.ID, "newest", ""))
+	_, err = db.UserBySession(ctx, u.ID, kept)
 	wantCode(t, err, talkstack.CodeNotFound)
+	_, err = db.UpdatePassword(ctx, talkstack.NewUserID(), "x", "")
+	wantCode(t, err, talkstack.CodeNotFound)
+}
+
+func wantBadReset(t testing.TB, err error) {
+	t.Helper()
+	if !errors.Is(err, store.ErrBadReset) {
+		t.Errorf("error is %v, want ErrBadReset", err)
+	}
+}
+
+func testPasswordResets(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	u := got[talkstack.User](t)(db.CreateUser(ctx, talkstack.User{Email: "a@example.com", Name: "A", PasswordHash: "old"}))
+	later := time.Now().Add(time.Hour)
+	session := got[string](t)(db.CreateRefreshToken(ctx, u.ID, "r1", later))
+	must(t, db.SetEmailCode(ctx, u.ID, "code", later))
+	refused := func(digest string) {
+		t.Helper()
+		wantBadReset(t, db.CheckPasswordReset(ctx, digest))
+		_, err := db.ResetPassword(ctx, digest, "new")
+		wantBadReset(t, err)
+	}
+	must(t, db.CreatePasswordReset(ctx, u.ID, "t1", later))
+	refused("unknown")
+	must(t, db.CreatePasswordReset(ctx, u.ID, "late", time.Now().Add(-time.Second)))
+	refused("t1") // a newer one takes its place
+	refused("late")
+	if now := got[talkstack.User](t)(db.User(ctx, u.ID)); now.PasswordHash.Reveal() != "old" || now.Verified {
+		t.Errorf("a refused reset changed the account: %+v", now)
+	}
+	must(t, db.CreatePasswordReset(ctx, u.ID, "t2", later))
+	must(t, db.CheckPasswordReset(ctx, "t2"))
+	changed := got[talkstack.User](t)(db.ResetPassword(ctx, "t2", "new"))
+	if changed.ID != u.ID || changed.PasswordHash.Reveal() != "new" || !changed.Verified {
+		t.Errorf("after the reset the account is %+v; want the new password, and verified", changed)
+	}
+	refused("t2") // used up
+	_, err := db.UserBySession(ctx, u.ID, session)
+	wantCode(t, err, talkstack.CodeNotFound)
+	if verdict := got[store.CodeVerdict](t)(db.CheckEmailCode(ctx, u.ID, "code", 3)); verdict != store.CodeSpent {
+		t.Errorf("the code of the sign-up is still open: %v", verdict)
+	}
+	wantAnyError(t, db.CreatePasswordReset(ctx, talkstack.NewUserID(), "t3", later))
+}
+
+// testPasswordResetRace: one token sets one password, however often it is used at once.
+func testPasswordResetRace(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	u := got[talkstack.User](t)(db.CreateUser(ctx, talkstack.User{Email: "a@example.com", Name: "A"}))
+	must(t, db.CreatePasswordReset(ctx, u.ID, "t", time.Now().Add(time.Hour)))
+	var winners atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			_, err := db.ResetPassword(ctx, "t", talkstack.Secret(fmt.Sprint("hash", i)))
+			if err == nil {
+				winners.Add(1)
+			} else if !errors.Is(err, store.ErrBadReset) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if winners.Load() != 1 {
+		t.Errorf("one token reset the password %d times", winners.Load())
+	}
 }
 
 func testAPIKeys(t *testing.T, db *store.DB) {
@@ -209,6 +285,12 @@ func testAPIKeys(t *testing.T, db *store.DB) {
 	equal(t, "owner of the new key", got[talkstack.User](t)(db.UserByAPIKey(ctx, "key-a2")), a)
 	equal(t, "owner of the other key", got[talkstack.User](t)(db.UserByAPIKey(ctx, "key-b")), b)
 	wantCode(t, db.SetAPIKey(ctx, b.ID, "key-a2"), talkstack.CodeConflict)
+	if at := got[time.Time](t)(db.APIKeyTime(ctx, a.ID)); time.Since(at) > time.Minute {
+		t.Errorf("the key is of %v", at)
+	}
+	if at := got[time.Time](t)(db.APIKeyTime(ctx, talkstack.NewUserID())); !at.IsZero() {
+		t.Errorf("a key that is none is of %v", at)
+	}
 }
 
 func testFailures(t *testing.T, db *store.DB) {
