@@ -148,6 +148,9 @@ func (a *api) makeProject(t testing.TB, n, maxCalls int, webhook string) project
 	}, &made, nil)
 	p.Agent = made.Data.ID
 	a.do(t, ctx, http.MethodPatch, "/v1/projects/"+p.ID, map[string]any{"max_calls": maxCalls}, nil, nil)
+	if webhook == "" {
+		return p
+	}
 	a.do(t, ctx, http.MethodPost, "/project/call-status/add-webhookurl", map[string]string{"projectId": p.ID, "webhookURL": webhook}, nil, nil)
 	return p
 }

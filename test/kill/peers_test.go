@@ -15,7 +15,6 @@ import (
 	"talkstack"
 	"talkstack/internal/media/rtp"
 	"talkstack/internal/phonetest"
-	"talkstack/internal/provider/local"
 	"talkstack/internal/vad"
 )
 
@@ -23,17 +22,8 @@ import (
 // declined.
 func farEnd(t testing.TB) *phonetest.Phone {
 	t.Helper()
-	espeak, err := local.OpenEspeak(local.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(espeak.Close)
 	phone := phonetest.New(phonetest.Config{
-		Addr: "127.0.0.1:0", Ports: rtp.NewPorts(40000, 43999), Log: slog.New(slog.DiscardHandler),
-		Speech: phonetest.Speech{
-			Speak: espeak.Speak, Voice: espeak.Voices()[0],
-			NewDetector: func(int) phonetest.Detector { return vad.NewEnergy() },
-		},
+		Addr: "127.0.0.1:0", Ports: rtp.NewPorts(40000, 43999), Log: slog.New(slog.DiscardHandler), Speech: deaf(),
 	})
 	phone.On("", func(ctx context.Context, r *phonetest.Ringing) error {
 		switch rand.IntN(20) {
@@ -58,6 +48,11 @@ func farEnd(t testing.TB) *phonetest.Phone {
 		phone.Stop(ctx)
 	})
 	return phone
+}
+
+// deaf is for a phone that says nothing and understands nothing.
+func deaf() phonetest.Speech {
+	return phonetest.Speech{NewDetector: func(int) phonetest.Detector { return vad.NewEnergy() }}
 }
 
 // message is a webhook message as its receiver saw it.
