@@ -66,4 +66,5 @@ type ChatDelta struct {
 type ChatUsage struct {
 	PromptTokens     int64
 	CompletionTokens int64
+	Estimated        bool // from the length of the texts: the endpoint did not count
 }

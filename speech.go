@@ -9,4 +9,7 @@ type SpeechRequest struct {
 	Ahead bool    // nobody waits for it yet: everything else goes first
 	// Hurry is closed when somebody waits after all for what was asked for ahead. It may be nil.
 	Hurry <-chan struct{}
+	// Made is told, from any goroutine, how many characters are really synthesised for this request: what a cache has
+	// costs nothing. It may be nil, and must not block.
+	Made func(characters int)
 }

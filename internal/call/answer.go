@@ -82,9 +82,10 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 	leg, err := in.Answer(ctx)
 	if err != nil {
 		log.Info("incoming call was not answered", "error", err)
-		s.finish(book, c, store.Outcome{Ending: unanswered(ctx, talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
+		ending := unanswered(ctx, talkstack.Ending{Status: talkstack.StatusFailed, Reason: talkstack.EndReason{
 			Party: talkstack.PartyCarrier, Code: talkstack.EndDialFailed, Message: "The call could not be answered: no audio could be agreed on.",
-		}})}, log)
+		}})
+		s.finish(book, c, s.settle(c, prepared, time.Time{}, store.Outcome{Ending: ending}), log)
 		return
 	}
 	s.hold(ctx, c, leg, prepared, book, log)

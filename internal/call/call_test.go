@@ -156,7 +156,7 @@ func setUp(t *testing.T, change func(*talkstack.AgentSettings)) *fixture {
 	f.cfg = call.Config{
 		DB: db, Node: f.node, Recordings: recordings, MaxCalls: 3, Log: log, Wake: func() {},
 		OnTurn: func(talkstack.Turn) {}, OnEnd: func(talkstack.Ending) {},
-		NewBrain: func(talkstack.Agent, string, map[string]any) (brain.Brain, string, error) {
+		NewBrain: func(talkstack.Agent, string, map[string]any, func(talkstack.ChatUsage)) (brain.Brain, string, error) {
 			return f.brain, "fake", nil
 		},
 		Dial: func(ctx context.Context, d call.Dialing) (call.Leg, error) { return f.dial(ctx, d) },

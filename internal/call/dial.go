@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"talkstack"
 	"talkstack/internal/store"
@@ -52,7 +53,7 @@ func (s *Switchboard) Dial(ctx context.Context, c talkstack.Call) {
 		},
 	})
 	if err != nil {
-		s.finish(book, c, store.Outcome{Ending: dialEnding(ctx, err)}, log)
+		s.finish(book, c, s.settle(c, prepared, time.Time{}, store.Outcome{Ending: dialEnding(ctx, err)}), log)
 		return
 	}
 	s.hold(ctx, c, leg, prepared, book, log)

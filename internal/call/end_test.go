@@ -19,7 +19,7 @@ func TestCallsThatWereNotSentStayInTheQueue(t *testing.T) {
 	for name, stop := range map[string]func(ctx context.Context, f *fixture, cancel context.CancelFunc){
 		"the server drains": func(ctx context.Context, f *fixture, _ context.CancelFunc) { f.Drain(ctx) },
 		"the server stops while the call is prepared": func(_ context.Context, f *fixture, cancel context.CancelFunc) {
-			f.cfg.NewBrain = func(talkstack.Agent, string, map[string]any) (brain.Brain, string, error) {
+			f.cfg.NewBrain = func(talkstack.Agent, string, map[string]any, func(talkstack.ChatUsage)) (brain.Brain, string, error) {
 				cancel()
 				return f.brain, "fake", nil
 			}

@@ -24,12 +24,18 @@ type prepared struct {
 	brainName string
 	ahead     sync.WaitGroup // speaks texts into the cache until cancel
 	cancel    context.CancelFunc
+	meter     *meter
+}
+
+// stopAhead ends the work done ahead.
+func (p *prepared) stopAhead() {
+	p.cancel()
+	p.ahead.Wait()
 }
 
 // discard ends the work done ahead, and the brain's.
 func (p *prepared) discard() {
-	p.cancel()
-	p.ahead.Wait()
+	p.stopAhead()
 	if c, ok := p.brain.(io.Closer); ok {
 		_ = c.Close() // it only cancels
 	}
@@ -44,8 +50,8 @@ func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.L
 		return nil, err
 	}
 	vars := variables(c)
-	p := &prepared{agent: agent, script: fill(agent, vars), voice: s.cfg.Speech.Voice(agent.VoiceID)}
-	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, vars); err != nil {
+	p := &prepared{agent: agent, script: fill(agent, vars), voice: s.cfg.Speech.Voice(agent.VoiceID), meter: &meter{}}
+	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, vars, p.meter.thought); err != nil {
 		return nil, err
 	}
 	ahead, cancel := context.WithCancel(ctx)
@@ -56,9 +62,9 @@ func (s *Switchboard) prepare(ctx context.Context, c talkstack.Call, log *slog.L
 
 // Rehearse has spoken into the cache what an agent says in every call, so that its first call finds it there.
 func (s *Switchboard) Rehearse(ctx context.Context, agent talkstack.Agent) error {
-	p := &prepared{agent: agent, script: fill(agent, nil), voice: s.cfg.Speech.Voice(agent.VoiceID)}
+	p := &prepared{agent: agent, script: fill(agent, nil), voice: s.cfg.Speech.Voice(agent.VoiceID), meter: &meter{}}
 	var err error
-	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, nil); err != nil {
+	if p.brain, p.brainName, err = s.cfg.NewBrain(agent, p.script.prompt, nil, p.meter.thought); err != nil {
 		return err
 	}
 	s.speakAhead(ctx, p, s.cfg.Log)
@@ -68,7 +74,7 @@ func (s *Switchboard) Rehearse(ctx context.Context, agent talkstack.Agent) error
 // speakAhead has what the agent will certainly or probably say spoken into the cache: its greeting now, and the fixed
 // sentences of its brain when nobody else needs the voice.
 func (s *Switchboard) speakAhead(ctx context.Context, p *prepared, log *slog.Logger) {
-	req := talkstack.SpeechRequest{Voice: p.voice, Speed: p.agent.Settings.Speed, Rate: narrowband}
+	req := talkstack.SpeechRequest{Voice: p.voice, Speed: p.agent.Settings.Speed, Rate: narrowband, Made: p.meter.synthesised}
 	sentences := []string{p.script.greeting}
 	if b, ok := p.brain.(interface{ Sentences() []string }); ok {
 		sentences = append(sentences, b.Sentences()...)
@@ -93,14 +99,14 @@ const narrowband = 8000
 
 // hold runs an answered call to its end and stores it.
 func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *prepared, book *ledger, log *slog.Logger) {
+	answered := time.Now()
 	defer func() { // a fault of ours must not leave the party on the line
-		if p := recover(); p != nil {
-			log.Error("call panicked", "panic", p, "stack", string(debug.Stack()))
+		if v := recover(); v != nil {
+			log.Error("call panicked", "panic", v, "stack", string(debug.Stack()))
 			hangUp(ctx, leg, internalEnding().Reason, log)
-			s.finish(book, c, store.Outcome{Ending: internalEnding()}, log)
+			s.finish(book, c, s.settle(c, p, answered, store.Outcome{Ending: internalEnding()}), log)
 		}
 	}()
-	answered := time.Now()
 	key := ""
 	var rec *recording.Writer
 	if p.agent.Settings.Recording {
@@ -116,7 +122,8 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 	log.Info("answered", "brain", p.brainName)
 	live := &Live{leg: leg, rec: rec, log: log, conv: voice.New(voice.Config{
 		Settings: p.agent.Settings, Greeting: p.script.greeting, Message: p.script.voicemail, Voice: p.voice, Rate: leg.Rate(),
-		Brain: p.brain, Transcriber: s.cfg.Speech.NewTranscriber(leg.Rate()), Synthesizer: s.cfg.Speech.Synthesizer,
+		Brain: p.brain, Synthesizer: s.cfg.Speech.Synthesizer, OnSynthesis: p.meter.synthesised,
+		Transcriber: meteredTranscriber{s.cfg.Speech.NewTranscriber(leg.Rate()), p.meter},
 		Detector: s.cfg.Speech.NewDetector(leg.Rate()), Direction: c.Direction, Log: log,
 		Limits: limits(p.agent.Settings.Flow),
 		OnTurn: func(t talkstack.Turn) {
@@ -125,7 +132,7 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 		},
 	})}
 	ending, at := live.Run(ctx)
-	s.finish(book, c, store.Outcome{Ending: ending, EndedAt: at, Slots: p.brain.Slots()}, log)
+	s.finish(book, c, s.settle(c, p, answered, store.Outcome{Ending: ending, EndedAt: at, Slots: p.brain.Slots()}), log)
 }
 
 // limits are the conversation's, with room for the slowest request that a flow may make: the caller is told first what

@@ -34,8 +34,10 @@ type Config struct {
 	DB     *store.DB
 	Node   talkstack.NodeID
 	Speech Speech
-	// NewBrain makes what decides an agent's words in one call, and says which kind it is.
-	NewBrain   func(agent talkstack.Agent, prompt string, vars map[string]any) (b brain.Brain, name string, err error)
+	// NewBrain makes what decides an agent's words in one call, and says which kind it is. The brain tells spent what each
+	// request to a language model has used, from any goroutine.
+	NewBrain   func(agent talkstack.Agent, prompt string, vars map[string]any, spent func(talkstack.ChatUsage)) (b brain.Brain, name string, err error)
+	Prices     talkstack.Prices
 	Recordings *recording.Store
 	// Dial sends the INVITE of an outbound call and returns when it is answered; its error is a *DialError.
 	Dial     func(ctx context.Context, d Dialing) (Leg, error)

@@ -40,6 +40,9 @@ type Config struct {
 	AllowPrivateWebhooks *bool         `name:"allow-private-webhooks" envar:"TALKSTACK_ALLOW_PRIVATE_WEBHOOKS" help:"Whether webhooks and HTTP requests of agents may reach loopback and private addresses. Default: false, and true in development mode."`
 	DrainLimit           time.Duration `name:"drain-limit" envar:"TALKSTACK_DRAIN_LIMIT" default:"5m" placeholder:"DURATION" help:"How long live calls may go on after SIGTERM or Ctrl-C; then they are ended. A second signal ends at once."`
 
+	Prices        talkstack.Prices `name:"prices" envar:"TALKSTACK_PRICES" placeholder:"LIST" help:"What calls cost you, in US dollars, such as carrier=0.0085/min, carrier:+44=0.02/started-min, carrier_in=0.004/min, asr=0.0043/min, llm_input=0.15/Mtok, llm_output=0.60/Mtok, tts=15/Mchar. Time is priced by the min or hour to the second, or by the started-min; a price for a number's prefix wins over that for all. Empty: calls cost 0."`
+	DefaultRegion string           `name:"default-region" envar:"TALKSTACK_DEFAULT_REGION" placeholder:"REGION" help:"Country of telephone numbers in uploaded lists that are written without + and country code: two letters of ISO 3166-1, such as US. Empty: such numbers are refused."`
+
 	LogLevel  string `name:"log-level" envar:"TALKSTACK_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least important log lines that are written."`
 	LogFormat string `name:"log-format" envar:"TALKSTACK_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of the log lines."`
 }

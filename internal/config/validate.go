@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nyaruka/phonenumbers"
+
 	"talkstack"
 )
 
@@ -47,6 +49,9 @@ func (c *Config) Validate() error {
 	}
 	if strings.TrimSpace(c.DataDir) == "" {
 		p.add("TALKSTACK_DATA_DIR", "is empty: name a folder, for example ./data")
+	}
+	if c.DefaultRegion != "" && !phonenumbers.GetSupportedRegions()[c.DefaultRegion] {
+		p.add("TALKSTACK_DEFAULT_REGION", "%q is not a country with telephone numbers: use two capital letters of ISO 3166-1, for example US or DE", clip(c.DefaultRegion))
 	}
 	if len(p) > 0 {
 		return p

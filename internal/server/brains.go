@@ -18,13 +18,13 @@ import (
 
 // newBrains returns what makes the brain of a call: the agent's flow if it has one, else the language model if one is
 // configured, else retrieval from the prompt.
-func (s *Server) newBrains() func(talkstack.Agent, string, map[string]any) (brain.Brain, string, error) {
+func (s *Server) newBrains() func(talkstack.Agent, string, map[string]any, func(talkstack.ChatUsage)) (brain.Brain, string, error) {
 	out := outsideClient(s.cfg.PrivateWebhooks())
 	var chat *openai.Client
 	if p, ok := s.cfg.LanguageModel(); ok {
 		chat = openai.New(openai.Config{BaseURL: s.cfg.OpenAIBaseURL, Key: s.cfg.OpenAIAPIKey, Model: p.Model})
 	}
-	return func(agent talkstack.Agent, prompt string, vars map[string]any) (brain.Brain, string, error) {
+	return func(agent talkstack.Agent, prompt string, vars map[string]any, spent func(talkstack.ChatUsage)) (brain.Brain, string, error) {
 		caller, _ := vars["counterpart_number"].(string)
 		log := s.log.With(slog.String("agent_id", string(agent.ID)))
 		switch {
@@ -33,7 +33,7 @@ func (s *Server) newBrains() func(talkstack.Agent, string, map[string]any) (brai
 				Flow: agent.Settings.Flow, Variables: vars, Caller: caller, Now: time.Now, HTTP: out, Log: log,
 			}), "flow", nil
 		case chat != nil:
-			return llm.New(llm.Config{Prompt: prompt, Chat: chat, Log: log}), "llm " + chat.Model(), nil
+			return llm.New(llm.Config{Prompt: prompt, Chat: chat, OnUsage: spent, Log: log}), "llm " + chat.Model(), nil
 		default:
 			return retrieval.New(retrieval.Config{Prompt: prompt, Caller: caller}), "retrieval", nil
 		}

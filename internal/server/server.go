@@ -134,7 +134,7 @@ func (s *Server) Demo() *Demo { return s.demo }
 // openStore opens the database and brings it to this version's schema.
 func (s *Server) openStore(ctx context.Context) error {
 	var err error
-	s.db, err = store.Open(ctx, store.Config{URL: s.cfg.DatabaseURL.Reveal(), Path: s.cfg.DatabasePath(), Log: s.log})
+	s.db, err = store.Open(ctx, store.Config{URL: s.cfg.DatabaseURL.Reveal(), Path: s.cfg.DatabasePath(), Prices: s.cfg.Prices, Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *Server) makeCalls(context.Context) error {
 	s.board = call.New(call.Config{
 		OnTurn: counted.turn, OnEnd: counted.end,
 		DB: s.db, Node: s.node, Speech: s.speech.forCalls(), NewBrain: s.newBrains(), Recordings: s.recordings,
-		Dial: s.dial, Wake: func() { wake() }, MaxCalls: s.cfg.CallLimit(), Log: s.log,
+		Dial: s.dial, Wake: func() { wake() }, MaxCalls: s.cfg.CallLimit(), Prices: s.cfg.Prices, Log: s.log,
 	})
 	s.dispatcher = dispatch.New(dispatch.Config{
 		DB: s.db, Node: s.node, Capacity: s.board.Room, Dial: s.board.Dial,

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"talkstack"
 )
@@ -93,7 +94,17 @@ func (c *Cache) Speak(ctx context.Context, req talkstack.SpeechRequest) iter.Seq
 	case f != nil, again:
 		return c.SpeakFixed(ctx, req)
 	}
-	return c.synth.Speak(ctx, req)
+	return func(yield func([]int16, error) bool) {
+		made(req)
+		c.synth.Speak(ctx, req)(yield)
+	}
+}
+
+// made tells the request that its text is synthesised.
+func made(req talkstack.SpeechRequest) {
+	if req.Made != nil {
+		req.Made(utf8.RuneCountInString(req.Text))
+	}
 }
 
 // seen reports whether key was asked for before, and remembers it. c.mu is held.
@@ -158,6 +169,7 @@ func (c *Cache) find(req talkstack.SpeechRequest) ([]int16, *filling) {
 	if f == nil {
 		f = &filling{hurry: make(chan struct{}), grown: make(chan struct{})}
 		c.filling[key] = f
+		made(req) // the first who wants it pays for it
 		c.making.Go(func() { c.fill(key, req, f) })
 	}
 	if !req.Ahead && !closed(f.hurry) {

@@ -78,6 +78,9 @@ type Config struct {
 	// OnTurn is called from Run with each turn once it is final: a caller's when its answer begins to be heard,
 	// an agent's when it ends. It must not block.
 	OnTurn func(talkstack.Turn)
+	// OnSynthesis is told how many characters are really synthesised, by a Synthesizer that knows: a Cache. It is called
+	// from any goroutine, and must not block.
+	OnSynthesis func(characters int)
 	// OnEvent is called from Run with what happens meanwhile, for people who watch. It must not block.
 	OnEvent func(Event)
 	Log     *slog.Logger

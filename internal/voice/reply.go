@@ -89,7 +89,7 @@ func (c *Conversation) start(ctx context.Context, r *reply, answer func(context.
 	s := speaking{
 		id: r.id, fixed: r.fixed, answer: r.answer, speech: r.speech, committed: r.committed,
 		synth: c.cfg.Synthesizer, report: c.replies,
-		req: talkstack.SpeechRequest{Voice: c.cfg.Voice, Speed: c.cfg.Settings.Speed, Rate: c.cfg.Rate},
+		req: talkstack.SpeechRequest{Voice: c.cfg.Voice, Speed: c.cfg.Settings.Speed, Rate: c.cfg.Rate, Made: c.cfg.OnSynthesis},
 	}
 	c.wg.Go(func() { s.run(ctx) })
 	return r

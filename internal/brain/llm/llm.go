@@ -44,7 +44,10 @@ type Config struct {
 	Prompt string // the agent's instruction, with its variables filled in
 	Chat   Chat
 	Tools  []Tool // beside EndCall
-	Log    *slog.Logger
+	// OnUsage is told what each request has used, those for answers that were thrown away too. It is called from any
+	// goroutine, before the reply's Close returns. It may be nil, and must not block.
+	OnUsage func(talkstack.ChatUsage)
+	Log     *slog.Logger
 }
 
 // Brain answers for one agent in one call by asking a language model. It remembers nothing itself: all it knows
@@ -58,6 +61,9 @@ var _ brain.Brain = (*Brain)(nil)
 
 // New makes a brain.
 func New(cfg Config) *Brain {
+	if cfg.OnUsage == nil {
+		cfg.OnUsage = func(talkstack.ChatUsage) {}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -169,10 +175,14 @@ func (r *reply) ask(ctx context.Context, req talkstack.ChatRequest) (string, []t
 	if r.spoken {
 		gap = " " // words before a tool call and words after it are two sentences
 	}
+	var spent spending
+	defer func() { r.brain.cfg.OnUsage(spent.total(req, ctx.Err() != nil)) }()
 	for delta, err := range r.brain.cfg.Chat.Stream(ctx, req) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return "", nil, err
+		}
+		spent.add(delta)
+		switch {
 		case delta.ToolCall != nil:
 			calls = append(calls, *delta.ToolCall)
 		case delta.Text != "":
