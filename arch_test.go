@@ -46,7 +46,7 @@ func allowedImports() map[string][]string {
 		// The durable side.
 		"internal/jobs":        {"internal/store"},
 		"internal/webhook":     {"internal/store"},
-		"internal/analysis":    {"internal/store"},
+		"internal/analysis":    {"internal/brain/spoken", "internal/store"},
 		"internal/hubspot":     {"internal/store"},
 		"internal/batch":       {"internal/batch/sheet", "internal/store"},
 		"internal/batch/sheet": {},

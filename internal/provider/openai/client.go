@@ -34,12 +34,13 @@ type Config struct {
 	HTTP    *http.Client // nil: a client of its own, without a time limit
 }
 
-// Client streams chat completions. It is safe for use by many calls at once.
+// Client asks for chat completions, streamed or whole. It is safe for use by many calls at once.
 type Client struct {
 	chat       openai.ChatCompletionService
 	model      string
 	prompt     atomic.Int64
 	completion atomic.Int64
+	formatting atomic.Int32 // the last way of asking for JSON that worked
 }
 
 // New makes a client. Nothing is sent until the first request.
