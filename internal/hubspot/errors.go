@@ -41,7 +41,8 @@ func newAPIError(req *http.Request, resp *http.Response, body []byte) *apiError 
 }
 
 func (e *apiError) Error() string {
-	return fmt.Sprintf("hubspot: %s %s: %d %s (correlation id %s)", e.method, e.path, e.status, e.text(), e.Correlation)
+	// HubSpot's message is left out: it repeats values, which are personal data
+	return fmt.Sprintf("hubspot: %s %s: status %d, category %q, correlation id %q", e.method, e.path, e.status, e.Category, e.Correlation)
 }
 
 // text is HubSpot's own explanation, for people.
@@ -126,6 +127,12 @@ func (e *apiError) permanent() bool {
 func answered(err error) bool {
 	e, ok := errors.AsType[*apiError](err)
 	return ok && e.status >= 400 && e.status <= 499 && e.status != http.StatusRequestTimeout
+}
+
+// isPermanent reports whether HubSpot refuses the request, and neither the token nor the moment is at fault.
+func isPermanent(err error) bool {
+	e, ok := errors.AsType[*apiError](err)
+	return ok && e.permanent() && !e.refused()
 }
 
 func isStatus(err error, status int) bool {

@@ -167,7 +167,7 @@ func (w *Worker) write(ctx context.Context, p *portal, sync talkstack.HubSpotSyn
 	}
 	text := written{call: c, turns: turns, recording: w.Recording(&c)}
 	id, err := p.engagement(ctx, sync, text.properties(), tried)
-	if isStatus(err, http.StatusNotFound) && sync.ContactID != "" {
+	if isPermanent(err) && sync.ContactID != "" {
 		return w.forgetContact(ctx, p, sync, e164, err)
 	}
 	if err != nil {
@@ -201,10 +201,18 @@ func (p *portal) engagement(ctx context.Context, sync talkstack.HubSpotSync, pro
 	}
 	if unique && sync.AttemptedAt.IsZero() { // a try without the property can not be found by it
 		id, err := p.upsertCall(ctx, sync.CallSID, properties)
-		if err == nil && sync.ContactID != "" {
+		if isPermanent(err) {
+			// somebody may have removed the property
+			if unique, err = p.checkCallKey(ctx); err == nil && unique {
+				id, err = p.upsertCall(ctx, sync.CallSID, properties)
+			}
+		}
+		if err == nil && unique && sync.ContactID != "" {
 			err = p.associate(ctx, id, sync.ContactID)
 		}
-		return id, err
+		if err != nil || unique {
+			return id, err
+		}
 	}
 	if tried {
 		id, err := p.findCall(ctx, sync)
@@ -246,6 +254,10 @@ func (p *portal) hasCallKey(ctx context.Context) (bool, error) {
 	if p.conn.CallKey != nil {
 		return *p.conn.CallKey, nil
 	}
+	return p.checkCallKey(ctx)
+}
+
+func (p *portal) checkCallKey(ctx context.Context) (bool, error) {
 	unique, err := p.makeCallKey(ctx)
 	if err != nil {
 		return false, err
