@@ -22,7 +22,7 @@ type callHistoryResponse struct {
 
 func (a *API) getCallHistory(ctx context.Context, in *struct{ Body callHistoryRequest }) (*body[callHistoryResponse], error) {
 	size := min(in.Body.PageSize, store.MaxPageSize)
-	calls, more, err := a.DB.CallHistory(ctx, caller(ctx).ID, in.Body.ProjectID, in.Body.Page, size)
+	calls, more, err := a.DB.CallHistory(ctx, caller(ctx).ID, store.CallFilter{ProjectID: in.Body.ProjectID}, in.Body.Page, size)
 	if err != nil {
 		return nil, err
 	}

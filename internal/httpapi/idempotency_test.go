@@ -99,7 +99,7 @@ func TestRequestIsRepeatedAfterACrash(t *testing.T) {
 		expect(t, "the request that the crash cuts off", place(), http.StatusInternalServerError)
 		expect(t, "repeated", place(), http.StatusOK)
 		expect(t, "and again", place(), http.StatusOK)
-		if _, more, err := s.DB.CallHistory(t.Context(), w.ID, w.project, 0, 1); err != nil || more {
+		if _, more, err := s.DB.CallHistory(t.Context(), w.ID, store.CallFilter{ProjectID: w.project}, 0, 1); err != nil || more {
 			t.Errorf("crash before the call was placed %v: more than one call: %v, %v", before, more, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestSameRequestsAtOncePlaceOneCall(t *testing.T) {
 				t.Errorf("two calls were placed: %s and %s", sids[0], sid)
 			}
 		}
-		if _, more, err := s.DB.CallHistory(t.Context(), w.ID, w.project, 0, 1); err != nil || more {
+		if _, more, err := s.DB.CallHistory(t.Context(), w.ID, store.CallFilter{ProjectID: w.project}, 0, 1); err != nil || more {
 			t.Errorf("more than one call: %v, %v", more, err)
 		}
 	})

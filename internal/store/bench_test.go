@@ -27,12 +27,13 @@ func fill(b *testing.B, db *store.DB, accounts []storetest.Account, state talkst
 		at := base.Add(time.Duration(chunk) * time.Second)
 		err := db.Exec(b.Context(), `
 			INSERT INTO calls (sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number,
-				status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, recording,
-				latency_p50_us, latency_p95_us, latency_turns, node, attempt, not_before, created_at)
+				status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage,
+				analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_row, time_zone, try, retry_of, superseded,
+				not_before, created_at)
 			WITH RECURSIVE n(i) AS (SELECT CAST(?1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < CAST(?1 AS BIGINT) + 999)
 			SELECT 'CA' || CAST(i AS TEXT), '', CAST(?2 AS TEXT), CAST(?3 AS TEXT), CAST(?4 AS TEXT), 1, 'outbound', '+14155550148',
-				'+12065550123', CAST(?5 AS TEXT), CAST(?6 AS TEXT), '', '', '', '{"name":"John"}', '[]', '{}', 0, '', 0, 0, 0, '', 0,
-				?7, ?7 FROM n`,
+				'+12065550123', CAST(?5 AS TEXT), CAST(?6 AS TEXT), '', '', '', '{"name":"John"}', '[]', '{}', 0, '{}', '{}',
+				'', '', 0, 0, 0, '', 0, 0, '', 1, '', FALSE, ?7, ?7 FROM n`,
 			int64(chunk)*1000+1_000_000, string(a.User.ID), string(a.Project.ID), string(a.Agent.ID), string(status), string(state), at)
 		if err != nil {
 			b.Fatal(err)
@@ -41,26 +42,6 @@ func fill(b *testing.B, db *store.DB, accounts []storetest.Account, state talkst
 	if err := db.Exec(b.Context(), "ANALYZE"); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// BenchmarkHistory reads the first, and a deep, page of a project with 100,000 calls.
-func BenchmarkHistory(b *testing.B) {
-	benchOn(b, func(b *testing.B, db *store.DB) {
-		b.Helper()
-		a := storetest.NewAccount(b, db, 50)
-		fill(b, db, []storetest.Account{a}, talkstack.StateEnded, talkstack.StatusCompleted)
-		for name, page := range map[string]int{"first": 0, "deep": benchCalls/20 - 10} {
-			b.Run(name, func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					calls, more, err := db.CallHistory(b.Context(), a.User.ID, a.Project.ID, page, 20)
-					if err != nil || len(calls) != 20 || !more {
-						b.Fatal(len(calls), more, err)
-					}
-				}
-			})
-		}
-	})
 }
 
 // BenchmarkClaim claims 50 calls of 10 projects with 100,000 queued ones, and gives them back outside the measurement.

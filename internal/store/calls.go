@@ -131,29 +131,6 @@ func (db *DB) CallBySID(ctx context.Context, sid talkstack.CallSID) (talkstack.C
 	return callOf(db.reader().CallBySID(ctx, sid))
 }
 
-// MaxPageSize is the most calls that one page of the history holds.
-const MaxPageSize = 1000
-
-// CallHistory returns one page of the calls of the user's project, newest first, and whether there are more after it.
-// Pages count from 0. A size outside 1 to MaxPageSize is CodeInvalid.
-func (db *DB) CallHistory(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID, page, size int) ([]talkstack.Call, bool, error) {
-	if page < 0 || page > 1<<31 || size < 1 || size > MaxPageSize {
-		return nil, false, talkstack.Errorf(talkstack.CodeInvalid, "The page must not be negative, and its size must be from 1 to %d.", MaxPageSize)
-	}
-	if _, err := db.Project(ctx, user, project); err != nil {
-		return nil, false, err
-	}
-	rows, err := db.reader().CallHistory(ctx, query.CallHistoryParams{
-		ProjectID: project, PageSize: int64(size) + 1, Skip: int64(page) * int64(size), // one more tells whether there are more
-	})
-	if err != nil {
-		return nil, false, wrap("read the call history", err)
-	}
-	more := len(rows) > size
-	calls, err := callsOf(rows[:min(len(rows), size)])
-	return calls, more, err
-}
-
 // ActiveCallCount is how many calls of a project are claimed, dialing or live.
 func (db *DB) ActiveCallCount(ctx context.Context, project talkstack.ProjectID) (int, error) {
 	n, err := db.reader().CountOpenCalls(ctx, project)

@@ -277,7 +277,7 @@ func testHistory(t *testing.T, db *store.DB) {
 	b.Place(t, db, 1)
 	var sids []talkstack.CallSID
 	for page := 0; ; page++ {
-		calls, more, err := db.CallHistory(ctx, a.User.ID, a.Project.ID, page, 2)
+		calls, more, err := db.CallHistory(ctx, a.User.ID, store.CallFilter{ProjectID: a.Project.ID}, page, 2)
 		must(t, err)
 		for _, c := range calls {
 			sids = append(sids, c.SID)
@@ -306,16 +306,16 @@ func testHistory(t *testing.T, db *store.DB) {
 			t.Error("history is not newest first")
 		}
 	}
-	calls, more, err := db.CallHistory(ctx, a.User.ID, a.Project.ID, 0, 5)
+	calls, more, err := db.CallHistory(ctx, a.User.ID, store.CallFilter{ProjectID: a.Project.ID}, 0, 5)
 	if err != nil || more || len(calls) != 5 {
 		t.Errorf("a page that just fits: %d calls, more %v, %v", len(calls), more, err)
 	}
-	calls, more, err = db.CallHistory(ctx, a.User.ID, a.Project.ID, 9, 5)
+	calls, more, err = db.CallHistory(ctx, a.User.ID, store.CallFilter{ProjectID: a.Project.ID}, 9, 5)
 	if err != nil || more || len(calls) != 0 {
 		t.Errorf("a page behind the end: %d calls, more %v, %v", len(calls), more, err)
 	}
 	for _, bad := range [][2]int{{-1, 5}, {0, 0}, {0, -1}, {0, store.MaxPageSize + 1}} {
-		_, _, err := db.CallHistory(ctx, a.User.ID, a.Project.ID, bad[0], bad[1])
+		_, _, err := db.CallHistory(ctx, a.User.ID, store.CallFilter{ProjectID: a.Project.ID}, bad[0], bad[1])
 		wantCode(t, err, talkstack.CodeInvalid)
 	}
 }

@@ -53,6 +53,8 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 		{"InboundLimitRace", testInboundLimitRace},
 		{"Hangup", testHangup},
 		{"History", testHistory},
+		{"ReserveKey", testReserveKey},
+		{"ReserveKeyRace", testReserveKeyRace},
 		{"Turns", testTurns},
 		{"ClaimIsFair", testClaimFairness},
 		{"ClaimKeepsLimits", testClaimLimits},

@@ -102,7 +102,7 @@ func personalMethods(t *testing.T, db *store.DB, mine Account) map[string]func(i
 		"PlaceCall 2":   func(id ids) error { c := mine.Call(); c.AgentID = id.agent; _, err := db.PlaceCall(ctx, c); return err },
 		"Call":          func(id ids) error { _, err := db.Call(ctx, me, id.sid); return err },
 		"CallInProject": func(id ids) error { _, err := db.CallInProject(ctx, me, id.project, id.sid); return err },
-		"CallHistory":   func(id ids) error { _, _, err := db.CallHistory(ctx, me, id.project, 0, 20); return err },
+		"CallHistory":   func(id ids) error { _, _, err := db.CallHistory(ctx, me, store.CallFilter{ProjectID: id.project}, 0, 20); return err },
 		"RequestHangup": func(id ids) error { _, err := db.RequestHangup(ctx, me, id.sid); return err },
 		"Turns":         func(id ids) error { _, err := db.Turns(ctx, me, id.sid); return err },
 	}

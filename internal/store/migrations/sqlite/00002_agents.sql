@@ -19,6 +19,7 @@ CREATE TABLE projects (
   created_at               TIMESTAMP NOT NULL,
   updated_at               TIMESTAMP NOT NULL
 );
+CREATE INDEX projects_owner ON projects (user_id);
 CREATE UNIQUE INDEX projects_name ON projects (user_id, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE agents (
