@@ -12,12 +12,11 @@ import (
 
 // Config is what a Service needs. Every field without "optional" must be set.
 type Config struct {
-	DB    *store.DB
-	Model Chat // optional: without a language model all is done by rules
-	// Cost is what a language model's tokens cost, in US dollars; optional: nothing.
-	Cost func(talkstack.ChatUsage) float64
-	Log  *slog.Logger
-	Now  func() time.Time // optional: time.Now
+	DB     *store.DB
+	Model  Chat             // optional: without a language model all is done by rules
+	Prices talkstack.Prices // of the language model's tokens
+	Log    *slog.Logger
+	Now    func() time.Time // optional: time.Now
 }
 
 // Service analyses calls that have ended. Its methods may be used by many goroutines.
@@ -25,7 +24,7 @@ type Service struct {
 	db      *store.DB
 	model   Analyzer // nil: rules alone
 	rules   Rules
-	cost    func(talkstack.ChatUsage) float64
+	prices  talkstack.Prices
 	log     *slog.Logger
 	now     func() time.Time
 	limiter *limiter
@@ -37,10 +36,7 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Cost == nil {
-		cfg.Cost = func(talkstack.ChatUsage) float64 { return 0 }
-	}
-	s := &Service{db: cfg.DB, cost: cfg.Cost, log: cfg.Log, now: cfg.Now, limiter: newLimiter(cfg.Now)}
+	s := &Service{db: cfg.DB, prices: cfg.Prices, log: cfg.Log, now: cfg.Now, limiter: newLimiter(cfg.Now)}
 	if cfg.Model != nil {
 		s.model = NewModel(cfg.Model, cfg.Log)
 	}
@@ -193,3 +189,12 @@ func (s *Service) make(limited, ctx context.Context, j job, analyzer Analyzer) (
 type storeError struct{ error }
 
 func (e *storeError) Unwrap() error { return e.error }
+
+// cost is what tokens cost, in US dollars.
+func (s *Service) cost(u talkstack.ChatUsage) float64 {
+	total := 0.0
+	for _, dollars := range s.prices.Cost(talkstack.Usage{LLMInput: u.PromptTokens, LLMOutput: u.CompletionTokens}, talkstack.Outbound, "") {
+		total += dollars
+	}
+	return total
+}

@@ -190,7 +190,10 @@ func addCost(ctx context.Context, q *tx, c *talkstack.Call, dollars float64) err
 	return q.SetCallCost(ctx, query.SetCallCostParams{SID: c.SID, Cost: c.Cost, CostParts: parts})
 }
 
-// followAnalysis does what follows from a call's first analysis.
+// followAnalysis does what follows from a call's first analysis. c is the call as it is with it.
 func (db *DB) followAnalysis(ctx context.Context, q *tx, c *talkstack.Call) error {
+	if err := db.deliver(ctx, q, c, talkstack.EventCallAnalyzed); err != nil {
+		return err
+	}
 	return db.queueHubSpot(ctx, q, c.UserID, c.SID)
 }
