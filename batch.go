@@ -20,6 +20,8 @@ type Batch struct {
 	UserID         UserID
 	ProjectID      ProjectID
 	AgentID        AgentID
+	AgentVersion   int    // that speaks in all calls of the batch
+	From           string // number that the calls come from
 	Name           string
 	State          BatchState
 	Total          int     // rows of the sheet
@@ -29,6 +31,7 @@ type Batch struct {
 	Windows        []CallingWindow
 	TimeZone       string // of the windows, IANA; empty: each recipient's own, or every zone its number's prefix allows
 	Retry          []RetryRule
+	StartAt        time.Time // no call begins before
 	CreatedAt      time.Time
 	CompletedAt    time.Time // zero until completed or cancelled
 }
@@ -45,4 +48,11 @@ type RetryRule struct {
 	Outcome CallStatus `json:"outcome" enum:"busy,no-answer,voicemail,failed" doc:"How the try ended."`
 	Times   int        `json:"times" minimum:"1" maximum:"10" doc:"Tries after the first for this outcome, at most."`
 	After   int        `json:"after_seconds" minimum:"10" maximum:"604800" doc:"Pause before the next try, seconds; a closed calling window makes it longer."`
+}
+
+// DoNotCall is a number that an account must not call.
+type DoNotCall struct {
+	Number    string // E.164
+	Reason    string // for people
+	CreatedAt time.Time
 }

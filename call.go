@@ -66,8 +66,8 @@ type CallState string
 
 // The states. An inbound call starts live.
 const (
-	StateHeld    CallState = "held"    // of a batch that is loading or paused; its status is queued
-	StateQueued  CallState = "queued"  // due at NotBefore
+	StateHeld    CallState = "held"    // what it belongs to was deleted: it waits for its end
+	StateQueued  CallState = "queued"  // due at NotBefore; a batch's while the batch is running
 	StateClaimed CallState = "claimed" // a node has taken it; nothing was sent
 	StateDialing CallState = "dialing" // an INVITE may have left: this attempt is never dialled again
 	StateLive    CallState = "live"    // answered

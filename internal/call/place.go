@@ -31,7 +31,7 @@ func (s *Switchboard) Place(ctx context.Context, p talkstack.Placement) (talksta
 	if agent.ProjectID != project.ID {
 		return talkstack.Call{}, talkstack.Errorf(talkstack.CodeNotFound, "Agent not found.")
 	}
-	from, err := s.callerNumber(ctx, agent)
+	from, err := s.cfg.DB.CallerNumber(ctx, agent)
 	if err != nil {
 		return talkstack.Call{}, err
 	}
@@ -47,25 +47,4 @@ func (s *Switchboard) Place(ctx context.Context, p talkstack.Placement) (talksta
 	}
 	s.cfg.Wake()
 	return c, nil
-}
-
-// callerNumber is the number an agent calls from: its own, or one of its project's that no agent has.
-func (s *Switchboard) callerNumber(ctx context.Context, agent talkstack.Agent) (string, error) {
-	own, err := s.cfg.DB.NumbersByAgent(ctx, agent.UserID, agent.ID)
-	if err != nil {
-		return "", err
-	}
-	if len(own) > 0 {
-		return own[0].E164, nil
-	}
-	shared, err := s.cfg.DB.NumbersByProject(ctx, agent.UserID, agent.ProjectID)
-	if err != nil {
-		return "", err
-	}
-	for _, n := range shared {
-		if n.AgentID == "" {
-			return n.E164, nil
-		}
-	}
-	return "", talkstack.Errorf(talkstack.CodeInvalid, "The agent has no phone number to call from: assign one with POST /phone-number/add-number.")
 }

@@ -57,7 +57,11 @@ func (db *DB) InsertInboundCall(ctx context.Context, c talkstack.Call) (talkstac
 		if open >= limit {
 			return talkstack.Errorf(talkstack.CodeLimited, "The project has all %d calls it may have at once.", limit)
 		}
-		return db.insertCall(ctx, q, &c)
+		if err := db.insertCall(ctx, q, &c); err != nil {
+			return err
+		}
+		q.touch(c.SID)
+		return db.deliver(ctx, q, &c, talkstack.EventCallStatus)
 	})
 	if err != nil {
 		return talkstack.Call{}, err

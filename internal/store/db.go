@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,7 @@ const (
 // DB is an open database. Its methods may be used by many goroutines.
 type DB struct {
 	engine Engine
+	url    string  // of PostgreSQL
 	write  *sql.DB // on SQLite one connection: writers queue in Go instead of meeting in the file
 	read   *sql.DB // on PostgreSQL the same pool as write
 	beat   *sql.DB // heartbeats alone, so that no crowd of queries can delay them; nil on SQLite
@@ -57,6 +59,7 @@ type DB struct {
 	jobs   *river.Client[*sql.Tx] // inserts alone; nil when read-only
 	clock  func() time.Time
 	log    *slog.Logger
+	zones  sync.Map // time zones by the lists of their names, as []*time.Location
 
 	onChange  func(sid talkstack.CallSID)
 	prices    talkstack.Prices
@@ -88,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, errors.New("store: neither a database URL nor a path is set")
 	}
 	if err == nil && !cfg.ReadOnly {
-		db.jobs, err = db.NewJobClient(&river.Config{})
+		db.jobs, err = db.newJobInserter()
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -36,6 +36,14 @@ func lookup(what string, err error) error {
 	return wrap("look up "+what, err)
 }
 
+// ignoreNoRows is err, but that finding nothing is none.
+func ignoreNoRows(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
 // PostgreSQL error codes (PostgreSQL manual, appendix A).
 const (
 	pgBadText       = "22021" // character_not_in_repertoire: NUL, or not UTF-8

@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
@@ -17,13 +21,35 @@ import (
 
 // Jobs are inserted in the transaction that makes them true, and worked at least once by some node (package jobs).
 
-// WebhookJob delivers the pending messages of a stream, in order.
+// The queues that jobs are taken from beside the default one. Subjects whose jobs wait for servers outside have their own.
+const (
+	QueueWebhook  = "webhook"
+	QueueAnalysis = "analysis"
+	QueueHubSpot  = "hubspot"
+)
+
+// maxJobAttempts is enough for any outage of the database: no job is given up for that.
+const maxJobAttempts = 1000
+
+// WebhookJob delivers what is due in one lane of a project's webhook messages.
 type WebhookJob struct {
-	Stream string `json:"stream"` // sid of a call, or id of a message of its own
+	ProjectID talkstack.ProjectID `json:"project_id"`
+	Lane      int                 `json:"lane"`
 }
 
 // Kind names the job.
 func (WebhookJob) Kind() string { return "webhook" }
+
+// InsertOpts names the queue.
+func (WebhookJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueWebhook, MaxAttempts: maxJobAttempts}
+}
+
+// WebhookUpkeepJob wakes lanes that were forgotten, and removes messages that are old.
+type WebhookUpkeepJob struct{}
+
+// Kind names the job.
+func (WebhookUpkeepJob) Kind() string { return "webhook_upkeep" }
 
 // AnalysisJob analyses a call that has ended, by its project's questions, and tells the webhook.
 type AnalysisJob struct {
@@ -33,6 +59,9 @@ type AnalysisJob struct {
 // Kind names the job.
 func (AnalysisJob) Kind() string { return "analysis" }
 
+// InsertOpts names the queue.
+func (AnalysisJob) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: QueueAnalysis} }
+
 // HubSpotJob writes a call that has ended and was analysed to its owner's HubSpot portal.
 type HubSpotJob struct {
 	CallSID talkstack.CallSID `json:"call_sid"`
@@ -41,9 +70,14 @@ type HubSpotJob struct {
 // Kind names the job.
 func (HubSpotJob) Kind() string { return "hubspot" }
 
-// BatchJob moves the calls of a batch to where the batch's state wants them: into the queue, out of it, or to their end.
+// InsertOpts names the queue.
+func (HubSpotJob) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: QueueHubSpot} }
+
+// BatchJob does to the calls of a batch what its state wants: it ends those of a cancelled one, puts those that wait on
+// new times after a change of the calling windows, and cancels a batch that nobody loads any more.
 type BatchJob struct {
-	BatchID talkstack.BatchID `json:"batch_id"`
+	BatchID    talkstack.BatchID `json:"batch_id"`
+	Reschedule bool              `json:"reschedule,omitempty"` // the calling windows have changed
 }
 
 // Kind names the job.
@@ -68,13 +102,32 @@ type ResetMailJob struct {
 // Kind names the job.
 func (ResetMailJob) Kind() string { return "reset_mail" }
 
-// NewJobClient makes a client of the job queue that lives in this database. With workers and queues in its configuration
-// it can work jobs; without, it inserts them. On PostgreSQL a working client listens on a connection of its own.
-func (db *DB) NewJobClient(cfg *river.Config) (*river.Client[*sql.Tx], error) {
-	if cfg.Logger == nil {
-		cfg.Logger = db.log
+// NewJobWorker makes a client that works the jobs of this database, by the queues and workers of its configuration. On
+// PostgreSQL it listens on a connection of its own. closeListener frees that, once the client has stopped.
+func (db *DB) NewJobWorker(ctx context.Context, cfg *river.Config) (client *river.Client[*sql.Tx], closeListener func(), err error) {
+	var listen *pgxpool.Pool
+	closeListener = func() {}
+	if db.engine == PostgreSQL {
+		pool, err := pgxpool.ParseConfig(db.url)
+		if err != nil {
+			return nil, nil, fmt.Errorf("store: database URL: %w", err)
+		}
+		pool.MinConns, pool.MaxConns = 0, 1
+		if listen, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
+			return nil, nil, wrap("listen for jobs", err)
+		}
+		closeListener = listen.Close
 	}
-	client, err := river.NewClient(db.jobDriver(nil), cfg)
+	if client, err = river.NewClient(db.jobDriver(listen), cfg); err != nil {
+		closeListener()
+		return nil, nil, fmt.Errorf("store: job client: %w", err)
+	}
+	return client, closeListener, nil
+}
+
+// newJobInserter makes a client that inserts jobs, and works none.
+func (db *DB) newJobInserter() (*river.Client[*sql.Tx], error) {
+	client, err := river.NewClient(db.jobDriver(nil), &river.Config{Logger: db.log})
 	if err != nil {
 		return nil, fmt.Errorf("store: job client: %w", err)
 	}
@@ -94,14 +147,61 @@ func (db *DB) jobDriver(listen *pgxpool.Pool) riverdriver.Driver[*sql.Tx] {
 
 // migrateJobs makes or updates the job queue's own tables.
 func (db *DB) migrateJobs(ctx context.Context) error {
-	m, err := rivermigrate.New(db.jobDriver(nil), &rivermigrate.Config{Logger: db.log})
+	unlock, err := db.lockJobMigration(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m, err := rivermigrate.New(db.jobDriver(nil), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return fmt.Errorf("store: job migrations: %w", err)
 	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+	result, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	if err != nil {
 		return wrap("migrate the job queue", err)
 	}
+	if n := len(result.Versions); n > 0 {
+		db.log.Info("job queue migrated", "version", result.Versions[n-1].Version)
+	}
 	return nil
+}
+
+// jobMigrationLock is the key of an advisory lock of PostgreSQL, any number that nobody else has.
+const jobMigrationLock = 0x74616c6b
+
+// lockJobMigration keeps two nodes that start at once from making the same tables. It asks again and again instead of
+// waiting inside the database: there it would hold a snapshot, which a migration that builds an index waits for.
+func (db *DB) lockJobMigration(ctx context.Context) (unlock func(), err error) {
+	if db.engine == SQLite {
+		return func() {}, nil // the file's lock does
+	}
+	conn, err := db.beat.Conn(ctx)
+	if err != nil {
+		return nil, wrap("lock the job queue's schema", err)
+	}
+	retry := time.NewTicker(100 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		var locked bool
+		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", jobMigrationLock).Scan(&locked); err != nil {
+			return nil, errors.Join(wrap("lock the job queue's schema", err), conn.Close())
+		}
+		if locked {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(wrap("lock the job queue's schema", ctx.Err()), conn.Close())
+		case <-retry.C:
+		}
+	}
+	return func() {
+		if _, err := conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", jobMigrationLock); err != nil {
+			// The lock is the connection's: it goes with it.
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = conn.Close()
+	}, nil
 }
 
 // enqueue inserts a job: it is worked if, and only if, the transaction is committed.

@@ -14,7 +14,7 @@ import (
 )
 
 func (db *DB) openPostgreSQL(ctx context.Context, cfg Config) error {
-	db.engine = PostgreSQL
+	db.engine, db.url = PostgreSQL, cfg.URL
 	pool, err := sql.Open("pgx", cfg.URL)
 	if err != nil {
 		return fmt.Errorf("store: database URL: %w", err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"talkstack"
@@ -23,116 +21,61 @@ type Hold struct {
 // HoldOf is the hold of a call as Claim or InsertInboundCall returned it.
 func HoldOf(c *talkstack.Call) Hold { return Hold{SID: c.SID, Node: c.Node, Attempt: c.Attempt} }
 
-// maxClaimProjects is how many projects one claim serves. It bounds the time their rows stay locked.
-const maxClaimProjects = 16
-
-// Claim moves up to free due calls into the hands of a node and returns them, oldest first within a project. No project
-// passes its limit of open calls, whoever claims at the same time, and the projects that have waited longest are served
-// first and share what is free. A node that the others take for dead gets ErrLeaseLost.
-func (db *DB) Claim(ctx context.Context, node talkstack.NodeID, free int) ([]talkstack.Call, error) {
-	if free <= 0 {
-		return nil, nil
-	}
-	// Most of the time nothing is due: find that out without the write lock.
-	if due, err := db.NextDue(ctx); err != nil || due.IsZero() || due.After(db.now()) {
-		return nil, err
-	}
-	var claimed []talkstack.Call
-	err := db.transact(ctx, "claim calls", func(q *tx) (err error) {
-		claimed, err = db.claim(ctx, q, node, free)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return claimed, nil
-}
-
-func (db *DB) claim(ctx context.Context, q *tx, node talkstack.NodeID, free int) ([]talkstack.Call, error) {
-	if err := db.requireLease(ctx, q, node); err != nil {
-		return nil, err
-	}
-	now := db.now()
-	projects, err := q.LockDueProjects(ctx, query.LockDueProjectsParams{Now: now, MaxProjects: int64(min(free, maxClaimProjects))})
-	if err != nil {
-		return nil, err
-	}
-	var out []talkstack.Call
-	for i, p := range projects {
-		// Counted by a statement of its own: the one that took the lock saw the rows from before it had it, and two
-		// nodes could pass the limit together.
-		open, err := q.CountOpenCalls(ctx, p.ID)
-		if err != nil {
-			return nil, err
-		}
-		waiting := len(projects) - i
-		share := (free - len(out) + waiting - 1) / waiting
-		room := min(int(p.MaxCalls-open), share)
-		if room <= 0 {
-			continue
-		}
-		rows, err := q.ClaimCalls(ctx, query.ClaimCallsParams{Node: node, ProjectID: p.ID, Now: now, MaxCalls: int64(room)})
-		if err != nil {
-			return nil, err
-		}
-		calls, err := callsOf(rows)
-		if err != nil {
-			return nil, err
-		}
-		slices.SortFunc(calls, func(a, b talkstack.Call) int { // RETURNING promises no order
-			if n := a.NotBefore.Compare(b.NotBefore); n != 0 {
-				return n
-			}
-			return strings.Compare(string(a.SID), string(b.SID))
-		})
-		out = append(out, calls...)
-		// Only who was served goes to the back: otherwise one free line would always go to the same project.
-		if err := q.MarkServed(ctx, query.MarkServedParams{ID: p.ID, Now: now}); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// NextDue is when the next queued call may be dialled; zero when none is queued.
-func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
-	due, err := db.reader().NextDue(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, nil
-	}
-	return due.UTC(), wrap("look for due calls", err)
-}
-
 // MarkDialing notes that this attempt's INVITE is about to leave, with c.CarrierSID as its Call-ID. It must have returned
 // without error before it does: from then on nobody dials the attempt again. It is refused with ErrNotHeld when the call
 // is not claimed by c's node and attempt, or somebody has asked to hang it up.
 func (db *DB) MarkDialing(ctx context.Context, c talkstack.Call) error {
-	n, err := db.writer().MarkDialing(ctx, query.MarkDialingParams{
-		SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), CarrierSID: cleanText(c.CarrierSID), Now: new(db.now()),
+	return db.advance(ctx, "mark a call dialing", func(q *tx) (query.Call, error) {
+		return q.MarkDialing(ctx, query.MarkDialingParams{
+			SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), CarrierSID: cleanText(c.CarrierSID), Now: new(db.now()),
+		})
 	})
-	return guarded("mark a call dialing", n, err)
 }
 
 // MarkRinging notes that the other party's phone rings. It is refused as MarkDialing is.
 func (db *DB) MarkRinging(ctx context.Context, c talkstack.Call) error {
-	n, err := db.writer().MarkRinging(ctx, query.MarkRingingParams{SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt)})
-	return guarded("mark a call ringing", n, err)
+	err := db.advance(ctx, "mark a call ringing", func(q *tx) (query.Call, error) {
+		return q.MarkRinging(ctx, query.MarkRingingParams{SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt)})
+	})
+	if !errors.Is(err, ErrNotHeld) {
+		return err
+	}
+	// A carrier may say more than once that it rings: then nothing has changed.
+	_, err = db.reader().StillRings(ctx, query.StillRingsParams{SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt)})
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotHeld
+	}
+	return wrap("mark a call ringing", err)
 }
 
 // MarkAnswered notes when the call was answered, in either direction: it is live. The recording's key is stored before
 // its first sample, so that a recording is never without an owner; empty: not recorded. It is refused as MarkDialing is.
 func (db *DB) MarkAnswered(ctx context.Context, c talkstack.Call, at time.Time, recording string) error {
-	n, err := db.writer().MarkAnswered(ctx, query.MarkAnsweredParams{
-		SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), AnsweredAt: timeOrNull(at), Recording: recording,
+	return db.advance(ctx, "mark a call answered", func(q *tx) (query.Call, error) {
+		return q.MarkAnswered(ctx, query.MarkAnsweredParams{
+			SID: c.SID, Node: c.Node, Attempt: int64(c.Attempt), AnsweredAt: timeOrNull(at), Recording: recording,
+		})
 	})
-	return guarded("mark a call answered", n, err)
 }
 
-func guarded(doing string, rows int64, err error) error {
-	if err == nil && rows == 0 {
-		return ErrNotHeld
-	}
-	return wrap(doing, err)
+// advance makes a guarded change of a call's status and does what follows from it, in one transaction. mark returns the
+// changed row, or none when the guard holds it back.
+func (db *DB) advance(ctx context.Context, doing string, mark func(q *tx) (query.Call, error)) error {
+	return db.transact(ctx, doing, func(q *tx) error {
+		r, err := mark(q)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotHeld
+		}
+		if err != nil {
+			return err
+		}
+		c, err := callOf(r, nil)
+		if err != nil {
+			return err
+		}
+		q.touch(c.SID)
+		return db.deliver(ctx, q, &c, talkstack.EventCallStatus)
+	})
 }
 
 // Outcome is what a call leaves behind when it ends.
@@ -203,15 +146,15 @@ func (db *DB) finish(ctx context.Context, q *tx, c *talkstack.Call, o Outcome) e
 		return err
 	}
 	reason := o.Ending.Reason
-	err = q.FinishCall(ctx, query.FinishCallParams{
+	ended, err := callOf(q.FinishCall(ctx, query.FinishCallParams{
 		SID: c.SID, Status: o.Ending.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: cleanText(reason.Message),
 		Slots: slots, MissingVariables: missing, Cost: cost, CostParts: parts, Usage: used, EndedAt: timeOrNull(o.EndedAt),
 		LatencyP50US: latency.P50.Microseconds(), LatencyP95US: latency.P95.Microseconds(), LatencyTurns: int64(latency.Turns),
-	})
+	}))
 	if err != nil {
 		return err
 	}
-	return db.followEnd(ctx, q, c.SID)
+	return db.followEnd(ctx, q, &ended)
 }
 
 func encodeCost(o Outcome) (used, parts string, total float64, err error) {
@@ -221,6 +164,7 @@ func encodeCost(o Outcome) (used, parts string, total float64, err error) {
 	for _, v := range o.CostParts {
 		total += v
 	}
+	total = talkstack.RoundCost(total)
 	if used, err = encode("usage", o.Usage); err != nil {
 		return "", "", 0, err
 	}
@@ -240,14 +184,17 @@ func (db *DB) end(ctx context.Context, q *tx, c *talkstack.Call, reason talkstac
 		c.EndedAt = last
 	}
 	c.Latency = latency
-	err = q.EndCall(ctx, query.EndCallParams{
+	if err := db.priceUnfinished(ctx, q, c); err != nil {
+		return err
+	}
+	*c, err = callOf(q.EndCall(ctx, query.EndCallParams{
 		SID: c.SID, Status: c.Status, EndParty: reason.Party, EndCode: reason.Code, EndMessage: reason.Message, EndedAt: &c.EndedAt,
 		LatencyP50US: latency.P50.Microseconds(), LatencyP95US: latency.P95.Microseconds(), LatencyTurns: int64(latency.Turns),
-	})
+	}))
 	if err != nil {
 		return err
 	}
-	return db.followEnd(ctx, q, c.SID)
+	return db.followEnd(ctx, q, c)
 }
 
 // summary is a call's latency, and when its last turn was over, from the call's answer.

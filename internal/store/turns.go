@@ -46,10 +46,15 @@ func (db *DB) AddTurn(ctx context.Context, sid talkstack.CallSID, t talkstack.Tu
 		}
 		latency = &text
 	}
-	return wrap("store a turn", db.writer().UpsertTurn(ctx, query.UpsertTurnParams{
+	err = db.writer().UpsertTurn(ctx, query.UpsertTurnParams{
 		CallSID: sid, Seq: int64(t.Seq), Role: t.Role, Text: cleanText(t.Text), StartUS: t.Start.Microseconds(), EndUS: t.End.Microseconds(),
 		Words: wordsJSON, Interrupted: t.Interrupted, Latency: latency,
-	}))
+	})
+	if err != nil {
+		return wrap("store a turn", err)
+	}
+	db.onChange(sid)
+	return nil
 }
 
 // Turns returns the turns of one of the user's calls, in the order in which they began.

@@ -30,11 +30,19 @@ SELECT * FROM calls WHERE sid IN (
 ) ORDER BY created_at DESC, sid DESC;
 
 -- name: NextDue :one
-SELECT not_before FROM calls WHERE state = 'queued' ORDER BY not_before LIMIT 1;
+SELECT not_before FROM calls WHERE state = 'queued' AND batch_id IS NULL ORDER BY not_before LIMIT 1;
+
+-- name: NextBatchDues :many
+SELECT b.next_dial_at, d.not_before FROM batches b JOIN calls d ON d.sid = (
+  SELECT h.sid FROM calls h WHERE h.batch_id = b.id AND h.state = 'queued' ORDER BY h.not_before, h.batch_row, h.sid LIMIT 1
+) WHERE b.state = 'running';
 
 -- name: LockDueProjects :many
-SELECT p.id, p.max_calls FROM projects p
-WHERE EXISTS (SELECT 1 FROM calls c WHERE c.project_id = p.id AND c.state = 'queued' AND c.not_before <= @now)
+SELECT p.id, p.max_calls, p.calls_per_second, p.next_dial_at FROM projects p
+WHERE (p.calls_per_second <= 0 OR p.next_dial_at <= @now)
+  AND (EXISTS (SELECT 1 FROM calls c WHERE c.project_id = p.id AND c.state = 'queued' AND c.batch_id IS NULL AND c.not_before <= @now)
+    OR EXISTS (SELECT 1 FROM batches b WHERE b.project_id = p.id AND b.state = 'running' AND b.next_dial_at <= @now
+      AND EXISTS (SELECT 1 FROM calls d WHERE d.batch_id = b.id AND d.state = 'queued' AND d.not_before <= @now)))
   AND (SELECT COUNT(*) FROM calls o WHERE o.project_id = p.id AND o.state IN ('claimed', 'dialing', 'live')) < p.max_calls
 ORDER BY p.last_served_at, p.id /*FOR NO KEY UPDATE OF p SKIP LOCKED*/ LIMIT @max_projects;
 
@@ -44,38 +52,59 @@ SELECT COUNT(*) FROM calls WHERE project_id = @project_id AND state IN ('claimed
 -- name: ClaimCalls :many
 UPDATE calls SET state = 'claimed', node = @node, attempt = attempt + 1
 WHERE state = 'queued' AND sid IN (
-  SELECT d.sid FROM calls d WHERE d.project_id = @project_id AND d.state = 'queued' AND d.not_before <= @now
+  SELECT d.sid FROM calls d WHERE d.project_id = @project_id AND d.state = 'queued' AND d.batch_id IS NULL AND d.not_before <= @now
   ORDER BY d.not_before, d.sid LIMIT @max_calls
 ) RETURNING *;
 
+-- name: LockDueBatches :many
+SELECT b.* FROM batches b WHERE b.project_id = @project_id AND b.state = 'running' AND b.next_dial_at <= @now
+  AND EXISTS (SELECT 1 FROM calls d WHERE d.batch_id = b.id AND d.state = 'queued' AND d.not_before <= @now)
+ORDER BY b.next_dial_at, b.id /*FOR NO KEY UPDATE OF b SKIP LOCKED*/ LIMIT @max_batches;
+
+-- name: LockDueBatchCalls :many
+SELECT c.sid, c.time_zone FROM calls c WHERE c.batch_id = @batch_id AND c.state = 'queued' AND c.not_before <= @now
+ORDER BY c.not_before, c.batch_row, c.sid /*FOR UPDATE SKIP LOCKED*/ LIMIT @max_calls;
+
+-- name: ClaimCall :one
+UPDATE calls SET state = 'claimed', node = @node, attempt = attempt + 1 WHERE sid = @sid AND state = 'queued' RETURNING *;
+
+-- name: PostponeCall :exec
+UPDATE calls SET not_before = @not_before WHERE sid = @sid AND state = 'queued';
+
+-- name: SetBatchNextDial :exec
+UPDATE batches SET next_dial_at = @next_dial_at WHERE id = @id;
+
 -- name: MarkServed :exec
-UPDATE projects SET last_served_at = @now WHERE id = @id;
+UPDATE projects SET last_served_at = @now, next_dial_at = @next_dial_at WHERE id = @id;
 
 -- name: LockProjectForInbound :one
 SELECT max_calls FROM projects WHERE id = @id AND deleted_at IS NULL /*FOR NO KEY UPDATE*/ LIMIT 1;
 
--- name: MarkDialing :execrows
+-- name: MarkDialing :one
 UPDATE calls SET state = 'dialing', status = 'initiated', carrier_sid = @carrier_sid, dialed_at = @now
-WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed' AND hangup_requested_at IS NULL;
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed' AND hangup_requested_at IS NULL RETURNING *;
 
--- name: MarkRinging :execrows
+-- name: MarkRinging :one
 UPDATE calls SET status = 'ringing'
-WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'dialing' AND status IN ('initiated', 'ringing');
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'dialing' AND status = 'initiated' RETURNING *;
 
--- name: MarkAnswered :execrows
+-- name: StillRings :one
+SELECT sid FROM calls WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'dialing' AND status = 'ringing';
+
+-- name: MarkAnswered :one
 UPDATE calls SET state = 'live', status = 'in-progress', answered_at = @answered_at, recording = @recording
-WHERE sid = @sid AND node = @node AND attempt = @attempt AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing');
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing') RETURNING *;
 
--- name: FinishCall :exec
+-- name: FinishCall :one
 UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
   slots = @slots, missing_variables = @missing_variables, cost = @cost, cost_parts = @cost_parts, usage = @usage, ended_at = @ended_at,
   latency_p50_us = @latency_p50_us, latency_p95_us = @latency_p95_us, latency_turns = @latency_turns
-WHERE sid = @sid;
+WHERE sid = @sid RETURNING *;
 
--- name: EndCall :exec
+-- name: EndCall :one
 UPDATE calls SET state = 'ended', status = @status, end_party = @end_party, end_code = @end_code, end_message = @end_message,
   ended_at = @ended_at, latency_p50_us = @latency_p50_us, latency_p95_us = @latency_p95_us, latency_turns = @latency_turns
-WHERE sid = @sid;
+WHERE sid = @sid RETURNING *;
 
 -- name: RequestHangup :exec
 UPDATE calls SET hangup_requested_at = @now WHERE sid = @sid AND hangup_requested_at IS NULL;

@@ -251,10 +251,66 @@ func (q *Queries) CallHistory(ctx context.Context, arg CallHistoryParams) ([]Cal
 	return items, nil
 }
 
+const claimCall = `-- name: ClaimCall :one
+UPDATE calls SET state = 'claimed', node = ?1, attempt = attempt + 1 WHERE sid = ?2 AND state = 'queued' RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
+`
+
+type ClaimCallParams struct {
+	Node talkstack.NodeID
+	SID  talkstack.CallSID
+}
+
+func (q *Queries) ClaimCall(ctx context.Context, arg ClaimCallParams) (Call, error) {
+	row := q.db.QueryRowContext(ctx, claimCall, arg.Node, arg.SID)
+	var i Call
+	err := row.Scan(
+		&i.SID,
+		&i.CarrierSID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.AgentVersion,
+		&i.Direction,
+		&i.FromNumber,
+		&i.ToNumber,
+		&i.Status,
+		&i.State,
+		&i.EndParty,
+		&i.EndCode,
+		&i.EndMessage,
+		&i.DynamicVariables,
+		&i.MissingVariables,
+		&i.Slots,
+		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
+		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
+		&i.Node,
+		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
+		&i.HangupRequestedAt,
+		&i.NotBefore,
+		&i.CreatedAt,
+		&i.DialedAt,
+		&i.AnsweredAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
 const claimCalls = `-- name: ClaimCalls :many
 UPDATE calls SET state = 'claimed', node = ?1, attempt = attempt + 1
 WHERE state = 'queued' AND sid IN (
-  SELECT d.sid FROM calls d WHERE d.project_id = ?2 AND d.state = 'queued' AND d.not_before <= ?3
+  SELECT d.sid FROM calls d WHERE d.project_id = ?2 AND d.state = 'queued' AND d.batch_id IS NULL AND d.not_before <= ?3
   ORDER BY d.not_before, d.sid LIMIT ?4
 ) RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
@@ -354,10 +410,10 @@ func (q *Queries) DeleteNode(ctx context.Context, id talkstack.NodeID) error {
 	return err
 }
 
-const endCall = `-- name: EndCall :exec
+const endCall = `-- name: EndCall :one
 UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
   ended_at = ?5, latency_p50_us = ?6, latency_p95_us = ?7, latency_turns = ?8
-WHERE sid = ?9
+WHERE sid = ?9 RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type EndCallParams struct {
@@ -372,8 +428,8 @@ type EndCallParams struct {
 	SID          talkstack.CallSID
 }
 
-func (q *Queries) EndCall(ctx context.Context, arg EndCallParams) error {
-	_, err := q.db.ExecContext(ctx, endCall,
+func (q *Queries) EndCall(ctx context.Context, arg EndCallParams) (Call, error) {
+	row := q.db.QueryRowContext(ctx, endCall,
 		arg.Status,
 		arg.EndParty,
 		arg.EndCode,
@@ -384,14 +440,56 @@ func (q *Queries) EndCall(ctx context.Context, arg EndCallParams) error {
 		arg.LatencyTurns,
 		arg.SID,
 	)
-	return err
+	var i Call
+	err := row.Scan(
+		&i.SID,
+		&i.CarrierSID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.AgentVersion,
+		&i.Direction,
+		&i.FromNumber,
+		&i.ToNumber,
+		&i.Status,
+		&i.State,
+		&i.EndParty,
+		&i.EndCode,
+		&i.EndMessage,
+		&i.DynamicVariables,
+		&i.MissingVariables,
+		&i.Slots,
+		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
+		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
+		&i.Node,
+		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
+		&i.HangupRequestedAt,
+		&i.NotBefore,
+		&i.CreatedAt,
+		&i.DialedAt,
+		&i.AnsweredAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
-const finishCall = `-- name: FinishCall :exec
+const finishCall = `-- name: FinishCall :one
 UPDATE calls SET state = 'ended', status = ?1, end_party = ?2, end_code = ?3, end_message = ?4,
   slots = ?5, missing_variables = ?6, cost = ?7, cost_parts = ?8, usage = ?9, ended_at = ?10,
   latency_p50_us = ?11, latency_p95_us = ?12, latency_turns = ?13
-WHERE sid = ?14
+WHERE sid = ?14 RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type FinishCallParams struct {
@@ -411,8 +509,8 @@ type FinishCallParams struct {
 	SID              talkstack.CallSID
 }
 
-func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
-	_, err := q.db.ExecContext(ctx, finishCall,
+func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) (Call, error) {
+	row := q.db.QueryRowContext(ctx, finishCall,
 		arg.Status,
 		arg.EndParty,
 		arg.EndCode,
@@ -428,7 +526,49 @@ func (q *Queries) FinishCall(ctx context.Context, arg FinishCallParams) error {
 		arg.LatencyTurns,
 		arg.SID,
 	)
-	return err
+	var i Call
+	err := row.Scan(
+		&i.SID,
+		&i.CarrierSID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.AgentVersion,
+		&i.Direction,
+		&i.FromNumber,
+		&i.ToNumber,
+		&i.Status,
+		&i.State,
+		&i.EndParty,
+		&i.EndCode,
+		&i.EndMessage,
+		&i.DynamicVariables,
+		&i.MissingVariables,
+		&i.Slots,
+		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
+		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
+		&i.Node,
+		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
+		&i.HangupRequestedAt,
+		&i.NotBefore,
+		&i.CreatedAt,
+		&i.DialedAt,
+		&i.AnsweredAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
 const insertCall = `-- name: InsertCall :exec
@@ -578,9 +718,107 @@ func (q *Queries) LockDeadNodes(ctx context.Context, seenBefore time.Time) ([]ta
 	return items, nil
 }
 
+const lockDueBatchCalls = `-- name: LockDueBatchCalls :many
+SELECT c.sid, c.time_zone FROM calls c WHERE c.batch_id = ?1 AND c.state = 'queued' AND c.not_before <= ?2
+ORDER BY c.not_before, c.batch_row, c.sid /*FOR UPDATE SKIP LOCKED*/ LIMIT ?3
+`
+
+type LockDueBatchCallsParams struct {
+	BatchID  *string
+	Now      time.Time
+	MaxCalls int64
+}
+
+type LockDueBatchCallsRow struct {
+	SID      talkstack.CallSID
+	TimeZone string
+}
+
+func (q *Queries) LockDueBatchCalls(ctx context.Context, arg LockDueBatchCallsParams) ([]LockDueBatchCallsRow, error) {
+	rows, err := q.db.QueryContext(ctx, lockDueBatchCalls, arg.BatchID, arg.Now, arg.MaxCalls)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockDueBatchCallsRow
+	for rows.Next() {
+		var i LockDueBatchCallsRow
+		if err := rows.Scan(&i.SID, &i.TimeZone); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockDueBatches = `-- name: LockDueBatches :many
+SELECT b.id, b.user_id, b.project_id, b.agent_id, b.agent_version, b.from_number, b.name, b.state, b.total, b.queued, b.rejected, b.calls_per_second, b.next_dial_at, b.windows, b.time_zone, b.retry, b.start_at, b.loaded_at, b.created_at, b.completed_at FROM batches b WHERE b.project_id = ?1 AND b.state = 'running' AND b.next_dial_at <= ?2
+  AND EXISTS (SELECT 1 FROM calls d WHERE d.batch_id = b.id AND d.state = 'queued' AND d.not_before <= ?2)
+ORDER BY b.next_dial_at, b.id /*FOR NO KEY UPDATE OF b SKIP LOCKED*/ LIMIT ?3
+`
+
+type LockDueBatchesParams struct {
+	ProjectID  talkstack.ProjectID
+	Now        time.Time
+	MaxBatches int64
+}
+
+func (q *Queries) LockDueBatches(ctx context.Context, arg LockDueBatchesParams) ([]Batch, error) {
+	rows, err := q.db.QueryContext(ctx, lockDueBatches, arg.ProjectID, arg.Now, arg.MaxBatches)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Batch
+	for rows.Next() {
+		var i Batch
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.ProjectID,
+			&i.AgentID,
+			&i.AgentVersion,
+			&i.FromNumber,
+			&i.Name,
+			&i.State,
+			&i.Total,
+			&i.Queued,
+			&i.Rejected,
+			&i.CallsPerSecond,
+			&i.NextDialAt,
+			&i.Windows,
+			&i.TimeZone,
+			&i.Retry,
+			&i.StartAt,
+			&i.LoadedAt,
+			&i.CreatedAt,
+			&i.CompletedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockDueProjects = `-- name: LockDueProjects :many
-SELECT p.id, p.max_calls FROM projects p
-WHERE EXISTS (SELECT 1 FROM calls c WHERE c.project_id = p.id AND c.state = 'queued' AND c.not_before <= ?1)
+SELECT p.id, p.max_calls, p.calls_per_second, p.next_dial_at FROM projects p
+WHERE (p.calls_per_second <= 0 OR p.next_dial_at <= ?1)
+  AND (EXISTS (SELECT 1 FROM calls c WHERE c.project_id = p.id AND c.state = 'queued' AND c.batch_id IS NULL AND c.not_before <= ?1)
+    OR EXISTS (SELECT 1 FROM batches b WHERE b.project_id = p.id AND b.state = 'running' AND b.next_dial_at <= ?1
+      AND EXISTS (SELECT 1 FROM calls d WHERE d.batch_id = b.id AND d.state = 'queued' AND d.not_before <= ?1)))
   AND (SELECT COUNT(*) FROM calls o WHERE o.project_id = p.id AND o.state IN ('claimed', 'dialing', 'live')) < p.max_calls
 ORDER BY p.last_served_at, p.id /*FOR NO KEY UPDATE OF p SKIP LOCKED*/ LIMIT ?2
 `
@@ -591,8 +829,10 @@ type LockDueProjectsParams struct {
 }
 
 type LockDueProjectsRow struct {
-	ID       talkstack.ProjectID
-	MaxCalls int64
+	ID             talkstack.ProjectID
+	MaxCalls       int64
+	CallsPerSecond float64
+	NextDialAt     time.Time
 }
 
 func (q *Queries) LockDueProjects(ctx context.Context, arg LockDueProjectsParams) ([]LockDueProjectsRow, error) {
@@ -604,7 +844,12 @@ func (q *Queries) LockDueProjects(ctx context.Context, arg LockDueProjectsParams
 	var items []LockDueProjectsRow
 	for rows.Next() {
 		var i LockDueProjectsRow
-		if err := rows.Scan(&i.ID, &i.MaxCalls); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.MaxCalls,
+			&i.CallsPerSecond,
+			&i.NextDialAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -702,9 +947,9 @@ func (q *Queries) LockProjectForInbound(ctx context.Context, id talkstack.Projec
 	return max_calls, err
 }
 
-const markAnswered = `-- name: MarkAnswered :execrows
+const markAnswered = `-- name: MarkAnswered :one
 UPDATE calls SET state = 'live', status = 'in-progress', answered_at = ?1, recording = ?2
-WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing')
+WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state IN ('dialing', 'live') AND status IN ('initiated', 'ringing') RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type MarkAnsweredParams struct {
@@ -715,23 +960,62 @@ type MarkAnsweredParams struct {
 	Attempt    int64
 }
 
-func (q *Queries) MarkAnswered(ctx context.Context, arg MarkAnsweredParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markAnswered,
+func (q *Queries) MarkAnswered(ctx context.Context, arg MarkAnsweredParams) (Call, error) {
+	row := q.db.QueryRowContext(ctx, markAnswered,
 		arg.AnsweredAt,
 		arg.Recording,
 		arg.SID,
 		arg.Node,
 		arg.Attempt,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	var i Call
+	err := row.Scan(
+		&i.SID,
+		&i.CarrierSID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.AgentVersion,
+		&i.Direction,
+		&i.FromNumber,
+		&i.ToNumber,
+		&i.Status,
+		&i.State,
+		&i.EndParty,
+		&i.EndCode,
+		&i.EndMessage,
+		&i.DynamicVariables,
+		&i.MissingVariables,
+		&i.Slots,
+		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
+		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
+		&i.Node,
+		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
+		&i.HangupRequestedAt,
+		&i.NotBefore,
+		&i.CreatedAt,
+		&i.DialedAt,
+		&i.AnsweredAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
-const markDialing = `-- name: MarkDialing :execrows
+const markDialing = `-- name: MarkDialing :one
 UPDATE calls SET state = 'dialing', status = 'initiated', carrier_sid = ?1, dialed_at = ?2
-WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state = 'claimed' AND hangup_requested_at IS NULL
+WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state = 'claimed' AND hangup_requested_at IS NULL RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type MarkDialingParams struct {
@@ -742,23 +1026,62 @@ type MarkDialingParams struct {
 	Attempt    int64
 }
 
-func (q *Queries) MarkDialing(ctx context.Context, arg MarkDialingParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markDialing,
+func (q *Queries) MarkDialing(ctx context.Context, arg MarkDialingParams) (Call, error) {
+	row := q.db.QueryRowContext(ctx, markDialing,
 		arg.CarrierSID,
 		arg.Now,
 		arg.SID,
 		arg.Node,
 		arg.Attempt,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	var i Call
+	err := row.Scan(
+		&i.SID,
+		&i.CarrierSID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.AgentVersion,
+		&i.Direction,
+		&i.FromNumber,
+		&i.ToNumber,
+		&i.Status,
+		&i.State,
+		&i.EndParty,
+		&i.EndCode,
+		&i.EndMessage,
+		&i.DynamicVariables,
+		&i.MissingVariables,
+		&i.Slots,
+		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
+		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
+		&i.Node,
+		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
+		&i.HangupRequestedAt,
+		&i.NotBefore,
+		&i.CreatedAt,
+		&i.DialedAt,
+		&i.AnsweredAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
-const markRinging = `-- name: MarkRinging :execrows
+const markRinging = `-- name: MarkRinging :one
 UPDATE calls SET status = 'ringing'
-WHERE sid = ?1 AND node = ?2 AND attempt = ?3 AND state = 'dialing' AND status IN ('initiated', 'ringing')
+WHERE sid = ?1 AND node = ?2 AND attempt = ?3 AND state = 'dialing' AND status = 'initiated' RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type MarkRingingParams struct {
@@ -767,30 +1090,104 @@ type MarkRingingParams struct {
 	Attempt int64
 }
 
-func (q *Queries) MarkRinging(ctx context.Context, arg MarkRingingParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markRinging, arg.SID, arg.Node, arg.Attempt)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) MarkRinging(ctx context.Context, arg MarkRingingParams) (Call, error) {
+	row := q.db.QueryRowContext(ctx, markRinging, arg.SID, arg.Node, arg.Attempt)
+	var i Call
+	err := row.Scan(
+		&i.SID,
+		&i.CarrierSID,
+		&i.UserID,
+		&i.ProjectID,
+		&i.AgentID,
+		&i.AgentVersion,
+		&i.Direction,
+		&i.FromNumber,
+		&i.ToNumber,
+		&i.Status,
+		&i.State,
+		&i.EndParty,
+		&i.EndCode,
+		&i.EndMessage,
+		&i.DynamicVariables,
+		&i.MissingVariables,
+		&i.Slots,
+		&i.Cost,
+		&i.CostParts,
+		&i.Usage,
+		&i.Analysis,
+		&i.Recording,
+		&i.LatencyP50US,
+		&i.LatencyP95US,
+		&i.LatencyTurns,
+		&i.Node,
+		&i.Attempt,
+		&i.BatchID,
+		&i.BatchRow,
+		&i.TimeZone,
+		&i.Try,
+		&i.RetryOf,
+		&i.Superseded,
+		&i.HangupRequestedAt,
+		&i.NotBefore,
+		&i.CreatedAt,
+		&i.DialedAt,
+		&i.AnsweredAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
 const markServed = `-- name: MarkServed :exec
-UPDATE projects SET last_served_at = ?1 WHERE id = ?2
+UPDATE projects SET last_served_at = ?1, next_dial_at = ?2 WHERE id = ?3
 `
 
 type MarkServedParams struct {
-	Now time.Time
-	ID  talkstack.ProjectID
+	Now        time.Time
+	NextDialAt time.Time
+	ID         talkstack.ProjectID
 }
 
 func (q *Queries) MarkServed(ctx context.Context, arg MarkServedParams) error {
-	_, err := q.db.ExecContext(ctx, markServed, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, markServed, arg.Now, arg.NextDialAt, arg.ID)
 	return err
 }
 
+const nextBatchDues = `-- name: NextBatchDues :many
+SELECT b.next_dial_at, d.not_before FROM batches b JOIN calls d ON d.sid = (
+  SELECT h.sid FROM calls h WHERE h.batch_id = b.id AND h.state = 'queued' ORDER BY h.not_before, h.batch_row, h.sid LIMIT 1
+) WHERE b.state = 'running'
+`
+
+type NextBatchDuesRow struct {
+	NextDialAt time.Time
+	NotBefore  time.Time
+}
+
+func (q *Queries) NextBatchDues(ctx context.Context) ([]NextBatchDuesRow, error) {
+	rows, err := q.db.QueryContext(ctx, nextBatchDues)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NextBatchDuesRow
+	for rows.Next() {
+		var i NextBatchDuesRow
+		if err := rows.Scan(&i.NextDialAt, &i.NotBefore); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const nextDue = `-- name: NextDue :one
-SELECT not_before FROM calls WHERE state = 'queued' ORDER BY not_before LIMIT 1
+SELECT not_before FROM calls WHERE state = 'queued' AND batch_id IS NULL ORDER BY not_before LIMIT 1
 `
 
 func (q *Queries) NextDue(ctx context.Context) (time.Time, error) {
@@ -846,6 +1243,20 @@ func (q *Queries) OpenCallsOfNode(ctx context.Context, node talkstack.NodeID) ([
 	return items, nil
 }
 
+const postponeCall = `-- name: PostponeCall :exec
+UPDATE calls SET not_before = ?1 WHERE sid = ?2 AND state = 'queued'
+`
+
+type PostponeCallParams struct {
+	NotBefore time.Time
+	SID       talkstack.CallSID
+}
+
+func (q *Queries) PostponeCall(ctx context.Context, arg PostponeCallParams) error {
+	_, err := q.db.ExecContext(ctx, postponeCall, arg.NotBefore, arg.SID)
+	return err
+}
+
 const requestHangup = `-- name: RequestHangup :exec
 UPDATE calls SET hangup_requested_at = ?1 WHERE sid = ?2 AND hangup_requested_at IS NULL
 `
@@ -874,6 +1285,20 @@ func (q *Queries) RequeueCall(ctx context.Context, arg RequeueCallParams) error 
 	return err
 }
 
+const setBatchNextDial = `-- name: SetBatchNextDial :exec
+UPDATE batches SET next_dial_at = ?1 WHERE id = ?2
+`
+
+type SetBatchNextDialParams struct {
+	NextDialAt time.Time
+	ID         talkstack.BatchID
+}
+
+func (q *Queries) SetBatchNextDial(ctx context.Context, arg SetBatchNextDialParams) error {
+	_, err := q.db.ExecContext(ctx, setBatchNextDial, arg.NextDialAt, arg.ID)
+	return err
+}
+
 const shareNode = `-- name: ShareNode :one
 SELECT id FROM nodes WHERE id = ?1 /*FOR KEY SHARE*/ LIMIT 1
 `
@@ -883,6 +1308,23 @@ func (q *Queries) ShareNode(ctx context.Context, id talkstack.NodeID) (talkstack
 	var id_2 talkstack.NodeID
 	err := row.Scan(&id_2)
 	return id_2, err
+}
+
+const stillRings = `-- name: StillRings :one
+SELECT sid FROM calls WHERE sid = ?1 AND node = ?2 AND attempt = ?3 AND state = 'dialing' AND status = 'ringing'
+`
+
+type StillRingsParams struct {
+	SID     talkstack.CallSID
+	Node    talkstack.NodeID
+	Attempt int64
+}
+
+func (q *Queries) StillRings(ctx context.Context, arg StillRingsParams) (talkstack.CallSID, error) {
+	row := q.db.QueryRowContext(ctx, stillRings, arg.SID, arg.Node, arg.Attempt)
+	var sid talkstack.CallSID
+	err := row.Scan(&sid)
+	return sid, err
 }
 
 const turnTimes = `-- name: TurnTimes :many

@@ -60,6 +60,8 @@ type Batch struct {
 	UserID         talkstack.UserID
 	ProjectID      talkstack.ProjectID
 	AgentID        talkstack.AgentID
+	AgentVersion   int64
+	FromNumber     string
 	Name           string
 	State          talkstack.BatchState
 	Total          int64
@@ -70,6 +72,8 @@ type Batch struct {
 	Windows        string
 	TimeZone       string
 	Retry          string
+	StartAt        time.Time
+	LoadedAt       time.Time
 	CreatedAt      time.Time
 	CompletedAt    *time.Time
 }
@@ -129,12 +133,13 @@ type Delivery struct {
 	ProjectID     talkstack.ProjectID
 	Stream        string
 	Seq           int64
+	Lane          int64
 	EventType     talkstack.EventType
 	Snapshot      string
 	Body          string
 	State         talkstack.DeliveryState
 	Attempts      int64
-	NextAttemptAt time.Time
+	NextAttemptAt *time.Time
 	LastStatus    int64
 	LastError     string
 	CreatedAt     time.Time
@@ -142,10 +147,14 @@ type Delivery struct {
 	FinishedAt    *time.Time
 }
 
-type DeliveryStream struct {
-	Stream    string
-	Holder    string
-	HeldUntil time.Time
+type DeliveryLane struct {
+	ProjectID   talkstack.ProjectID
+	Lane        int64
+	Holder      string
+	HeldUntil   time.Time
+	PausedUntil time.Time
+	Failures    int64
+	AlarmAt     time.Time
 }
 
 type DoNotCall struct {

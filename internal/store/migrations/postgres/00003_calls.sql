@@ -4,22 +4,27 @@ CREATE TABLE batches (
   id               TEXT PRIMARY KEY,
   user_id          TEXT NOT NULL REFERENCES users (id),
   project_id       TEXT NOT NULL REFERENCES projects (id),
-  agent_id         TEXT NOT NULL REFERENCES agents (id),
+  agent_id         TEXT NOT NULL,
+  agent_version    BIGINT NOT NULL, -- that speaks in all calls of the batch
+  from_number      TEXT NOT NULL,
   name             TEXT NOT NULL, -- of the sheet's file, or what its owner calls it
-  state            TEXT NOT NULL, -- loading, running, paused, completed, cancelled
+  state            TEXT NOT NULL, -- loading, running, paused, completed, cancelled; calls are claimed while it is running
   total            BIGINT NOT NULL, -- rows of the sheet
   queued           BIGINT NOT NULL, -- rows that became calls
   rejected         BIGINT NOT NULL, -- rows that did not
   calls_per_second DOUBLE PRECISION NOT NULL, -- calls begun; 0: only the project's limit counts
-  next_dial_at     TIMESTAMPTZ NOT NULL, -- how calls_per_second is kept
+  next_dial_at     TIMESTAMPTZ NOT NULL, -- the next call may be claimed then: how calls_per_second and the windows are kept, and turns are taken
   windows          TEXT NOT NULL, -- when calls may begin, JSON; none: always
   time_zone        TEXT NOT NULL, -- of the windows, IANA; empty: each number's own
   retry            TEXT NOT NULL, -- when a recipient is called again, JSON
+  start_at         TIMESTAMPTZ NOT NULL, -- no call begins before
+  loaded_at        TIMESTAMPTZ NOT NULL, -- when rows were last stored
   created_at       TIMESTAMPTZ NOT NULL,
-  completed_at     TIMESTAMPTZ
+  completed_at     TIMESTAMPTZ, -- or cancelled
+  FOREIGN KEY (agent_id, agent_version) REFERENCES agent_versions (agent_id, version)
 );
 CREATE INDEX batches_owner ON batches (user_id, created_at DESC, id DESC);
-CREATE INDEX batches_busy ON batches (state) WHERE state IN ('loading', 'running', 'paused');
+CREATE INDEX batches_open ON batches (project_id, state) WHERE state IN ('loading', 'running', 'paused');
 
 -- Rows of a sheet that can not be called.
 CREATE TABLE batch_rejections (

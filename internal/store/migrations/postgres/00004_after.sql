@@ -1,18 +1,19 @@
 -- +goose Up
--- Webhook messages, one row each from the transaction in which the event became true. The stream of a call is
--- delivered in the order of seq.
+-- Webhook messages, one row each from the transaction in which the event became true. The messages of a stream are
+-- delivered in the order of seq: only the first that is pending has a time for its next attempt, the others wait for it.
 CREATE TABLE deliveries (
   id              TEXT PRIMARY KEY, -- the webhook-id: the same on every try
   user_id         TEXT NOT NULL REFERENCES users (id),
   project_id      TEXT NOT NULL REFERENCES projects (id),
   stream          TEXT NOT NULL, -- sid of the call, or the delivery's own id
   seq             BIGINT NOT NULL,
+  lane            BIGINT NOT NULL, -- of the project's: all of a stream are in one
   event_type      TEXT NOT NULL,
-  snapshot        TEXT NOT NULL, -- the call as it was, JSON
+  snapshot        TEXT NOT NULL, -- the call as it was, JSON; empty for no call, and once the body is there
   body            TEXT NOT NULL, -- as sent; empty until the first try
   state           TEXT NOT NULL, -- pending, delivered, dead
   attempts        BIGINT NOT NULL,
-  next_attempt_at TIMESTAMPTZ NOT NULL,
+  next_attempt_at TIMESTAMPTZ, -- NULL: none, or not before the message ahead is finished
   last_status     BIGINT NOT NULL, -- HTTP status of the last answer, 0: none came
   last_error      TEXT NOT NULL,
   created_at      TIMESTAMPTZ NOT NULL,
@@ -22,14 +23,20 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_stream ON deliveries (stream, seq);
 CREATE INDEX deliveries_project ON deliveries (project_id, created_at DESC, id DESC);
 CREATE INDEX deliveries_owner ON deliveries (user_id, created_at DESC, id DESC);
-CREATE INDEX deliveries_pending ON deliveries (stream, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_due ON deliveries (project_id, lane, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX deliveries_old ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
 
--- Who delivers a stream now, so that it has one sender.
-CREATE TABLE delivery_streams (
-  stream     TEXT PRIMARY KEY,
-  holder     TEXT NOT NULL,
-  held_until TIMESTAMPTZ NOT NULL
+-- The lanes of a project's webhook messages. A lane has one sender at a time: so streams keep their order, and a receiver
+-- that is slow keeps no more senders busy than the project has lanes.
+CREATE TABLE delivery_lanes (
+  project_id   TEXT NOT NULL REFERENCES projects (id),
+  lane         BIGINT NOT NULL,
+  holder       TEXT NOT NULL, -- empty: nobody
+  held_until   TIMESTAMPTZ NOT NULL,
+  paused_until TIMESTAMPTZ NOT NULL, -- the receiver could not be reached, or asked for time
+  failures     BIGINT NOT NULL, -- how often in a row
+  alarm_at     TIMESTAMPTZ NOT NULL, -- when a job is due that looks at the lane; past: none is known
+  PRIMARY KEY (project_id, lane)
 );
 
 -- Analyses by what was asked: the same questions are answered from here.
@@ -130,5 +137,5 @@ DROP TABLE audit_log;
 DROP TABLE idempotency_keys;
 DROP TABLE do_not_call;
 DROP TABLE analyses;
-DROP TABLE delivery_streams;
+DROP TABLE delivery_lanes;
 DROP TABLE deliveries;
