@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // calling windows need time zones, also on machines and in images that have none
 
 	"github.com/alecthomas/kong"
 

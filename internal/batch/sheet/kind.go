@@ -41,7 +41,6 @@ func open(r io.ReaderAt, size int64) (source, error) {
 // notText says what a file is that can not be CSV.
 func notText(head []byte) error {
 	kind := http.DetectContentType(head)
-	binary := bytes.IndexByte(head, 0) >= 0
 	switch {
 	case bytes.HasPrefix(head, []byte("%PDF-")):
 		return invalid("The file is a PDF. Export the list it was made from: %s", lower(saveAs))
@@ -49,7 +48,11 @@ func notText(head []byte) error {
 		return invalid("The file is a web page, though its name may end in .xls. Open it in a spreadsheet program. %s", saveAs)
 	case strings.HasPrefix(kind, "text/xml"):
 		return invalid("The file is XML. Open it in a spreadsheet program. %s", saveAs)
-	case strings.HasPrefix(kind, "text/plain"), !binary && kind == "image/bmp": // "BM" may begin a column's name
+	case strings.HasPrefix(kind, "text/plain"):
+		return nil
+	case kind == "image/bmp" && mostlyText(head): // "BM" may begin a column's name
+		return nil
+	case kind == "application/octet-stream" && mostlyText(head): // with some stray byte, for which its row is refused
 		return nil
 	case strings.HasPrefix(kind, "image/"):
 		return invalid("The file is a picture, not a list of rows. %s", saveAs)
@@ -59,6 +62,17 @@ func notText(head []byte) error {
 		return invalid("The file is compressed. Unpack it, and send the .xlsx or CSV file itself.")
 	}
 	return invalid("The file is neither CSV nor an Excel workbook. %s", saveAs)
+}
+
+// mostlyText reports whether control characters are rare.
+func mostlyText(head []byte) bool {
+	controls := 0
+	for _, b := range head {
+		if b < ' ' && b != '\t' && b != '\n' && b != '\r' {
+			controls++
+		}
+	}
+	return controls*20 <= len(head)
 }
 
 // oldWorkbook tells the two things apart that spreadsheet programs put into an OLE compound file.
