@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"talkstack"
 	"talkstack/internal/store/query"
 )
@@ -77,8 +79,13 @@ type history struct {
 
 // arg adds a value to the statement and returns its placeholder.
 func (h *history) arg(v any) string {
-	if t, ok := v.(time.Time); ok {
-		v = t.UTC().Truncate(time.Microsecond)
+	switch x := v.(type) {
+	case time.Time:
+		v = x.UTC().Truncate(time.Microsecond)
+	case talkstack.ProjectID:
+		v = string(x)
+	case talkstack.UserID:
+		v = string(x)
 	}
 	h.args = append(h.args, v)
 	return "?" + strconv.Itoa(len(h.args))
@@ -195,7 +202,7 @@ func (h *history) read(ctx context.Context) ([]talkstack.Call, error) {
 	}
 	// whole rows are fetched for the page alone
 	text := "WHERE sid IN (SELECT sid FROM (" + page + ") AS page) AND (user_id = " + h.arg(h.user) + ") IS TRUE" + newestFirst
-	rows, err := h.queries().SelectCalls(ctx, h.text(text), h.args)
+	rows, err := h.queries().SelectCalls(ctx, h.text(text), h.values())
 	if err != nil {
 		return nil, wrap("read the call history", err)
 	}
@@ -214,7 +221,7 @@ func (h *history) choose(ctx context.Context, leads []lead) (first int, few bool
 		}
 		h.args = nil
 		count := "SELECT COUNT(*) FROM (SELECT 1 FROM calls WHERE " + h.scope(l, h.filter.ProjectID) + h.test(l, true) + " LIMIT " + strconv.Itoa(fewCalls+1) + ") AS n"
-		n, err := h.queries().Count(ctx, h.text(count), h.args)
+		n, err := h.queries().Count(ctx, h.text(count), h.values())
 		if err != nil {
 			return 0, false, err
 		}
@@ -269,4 +276,13 @@ func (h *history) text(s string) string {
 		return rewrite(s)
 	}
 	return s
+}
+
+// values are the arguments of the statement. PostgreSQL is told to plan for these very ones: a status that few calls have
+// wants another way than one that most have, and a prepared statement knows only the average.
+func (h *history) values() []any {
+	if h.db.engine == PostgreSQL {
+		return append([]any{pgx.QueryExecModeExec}, h.args...)
+	}
+	return h.args
 }
