@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"talkstack"
+	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
 	"talkstack/internal/store"
 	"talkstack/internal/telemetry"
@@ -53,6 +54,7 @@ type Config struct {
 	Accounts   *auth.Accounts
 	Signer     *auth.Signer // of recording links
 	Calls      Calls
+	Analyses   *analysis.Service
 	Voices     Voices
 	Recordings Recordings
 	PublicURL  string                            // what links start with: "https://talk.example"; empty: from the request
@@ -85,7 +87,7 @@ func New(c Config) (*API, error) {
 			return nil, fmt.Errorf("httpapi: public URL %q: must be http:// or https:// and a host", c.PublicURL)
 		}
 	}
-	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Voices == nil || c.Recordings == nil ||
+	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Analyses == nil || c.Voices == nil || c.Recordings == nil ||
 		c.Ready == nil || c.Metrics.Registerer == nil || c.Log == nil {
 		return nil, errors.New("httpapi: a part of the configuration is missing")
 	}
@@ -119,10 +121,12 @@ func (a *API) routes() {
 	a.projectRoutes()
 	a.agentRoutes()
 	a.callRoutes()
+	a.analysisRoutes()
 	a.voiceRoutes()
 	a.numberRoutes()
 	a.v1AgentRoutes()
 	a.v1CallRoutes()
+	a.v1AnalysisRoutes()
 	a.v1AuditRoutes()
 	a.healthRoutes()
 }

@@ -33,6 +33,7 @@ type getCallRequest struct {
 	CallSID   string               `json:"callSid,omitempty"`
 	CallID    string               `json:"call_id,omitempty"`
 	ProjectID *talkstack.ProjectID `json:"projectId,omitempty" nullable:"true"`
+	Questions []question           `json:"questions,omitempty" nullable:"true" doc:"With questions the answer is that of /call/analysis."`
 }
 
 func (a *API) callRoutes() {
@@ -46,7 +47,7 @@ func (a *API) callRoutes() {
 	}, a.makeCall)
 	post(a, "/call", operation{
 		ID: "getCall", Tag: tag, Summary: "One call's data",
-		Description: "A read, although a POST. A bare object, no envelope.",
+		Description: "A read, although a POST. A bare object, no envelope; with questions in the request, the analysis as /call/analysis answers it.",
 		Errors:      map[int]string{http.StatusNotFound: "There is no such call, or not in this project."},
 		Aliases:     map[string]string{"callId": "call_id"},
 	}, a.getCall)
@@ -95,16 +96,17 @@ func (a *API) placeOnce(ctx context.Context, key Idempotent, operation string, r
 	})
 }
 
-func (a *API) getCall(ctx context.Context, in *struct{ Body getCallRequest }) (*body[call], error) {
-	sid := ""
-	for _, s := range []string{in.Body.SID, in.Body.CallSID, in.Body.CallID} {
-		if s != "" {
-			sid = s
-			break
-		}
-	}
+func (a *API) getCall(ctx context.Context, in *struct{ Body getCallRequest }) (*body[callOrAnalysis], error) {
+	sid := firstText(in.Body.SID, in.Body.CallSID, in.Body.CallID)
 	if sid == "" {
 		return nil, invalid("callSid", "is required")
+	}
+	if in.Body.Questions != nil {
+		r, err := a.analyse(ctx, sid, in.Body.ProjectID, in.Body.Questions)
+		if err != nil {
+			return nil, err
+		}
+		return reply(callOrAnalysis{analysis: &r}), nil
 	}
 	c, err := a.DB.Call(ctx, caller(ctx).ID, sid)
 	if err != nil {
@@ -117,5 +119,5 @@ func (a *API) getCall(ctx context.Context, in *struct{ Body getCallRequest }) (*
 	if err != nil {
 		return nil, err
 	}
-	return reply(w), nil
+	return reply(callOrAnalysis{call: &w}), nil
 }

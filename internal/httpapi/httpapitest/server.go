@@ -22,6 +22,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 
 	"talkstack"
+	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
 	"talkstack/internal/httpapi"
 	"talkstack/internal/mail"
@@ -64,7 +65,7 @@ func New(t testing.TB, db *store.DB, clock *Clock, changes ...func(*httpapi.Conf
 		t.Fatal(err)
 	}
 	c := httpapi.Config{
-		DB: db, Accounts: s.Accounts, Signer: s.Signer, Calls: s.Calls, Voices: s.Voices, Recordings: s.Recordings,
+		DB: db, Accounts: s.Accounts, Signer: s.Signer, Calls: s.Calls, Analyses: analysis.New(analysis.Config{DB: db, Log: log, Now: clock.Now}), Voices: s.Voices, Recordings: s.Recordings,
 		Ready: func(ctx context.Context) []httpapi.Check {
 			return []httpapi.Check{{Name: "database", Err: db.Ping(ctx)}}
 		},
