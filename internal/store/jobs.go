@@ -125,9 +125,12 @@ func (db *DB) NewJobWorker(ctx context.Context, cfg *river.Config) (client *rive
 	return client, closeListener, nil
 }
 
-// newJobInserter makes a client that inserts jobs, and works none.
-func (db *DB) newJobInserter() (*river.Client[*sql.Tx], error) {
-	client, err := river.NewClient(db.jobDriver(nil), &river.Config{Logger: db.log})
+// NewJobClient makes a client that inserts jobs and looks at them, and works none.
+func (db *DB) NewJobClient(cfg *river.Config) (*river.Client[*sql.Tx], error) {
+	if cfg.Logger == nil {
+		cfg.Logger = db.log
+	}
+	client, err := river.NewClient(db.jobDriver(nil), cfg)
 	if err != nil {
 		return nil, fmt.Errorf("store: job client: %w", err)
 	}

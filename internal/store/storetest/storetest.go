@@ -66,6 +66,13 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 		{"Texts", testTexts},
 		{"BadTexts", testBadTexts},
 		{"ReadThenWrite", testReadThenWrite},
+		{"Deliveries", testDeliveries},
+		{"DeliveriesOfOtherEnds", testDeliveriesOfOtherEnds},
+		{"DeliveryOrder", testDeliveryOrder},
+		{"DeliveryLease", testDeliveryLease},
+		{"DeliveryHandover", testDeliveryHandover},
+		{"DeliveryUpkeep", testDeliveryUpkeep},
+		{"DeliveryList", testDeliveryList},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
