@@ -36,6 +36,11 @@ type Config struct {
 	OpenAIAPIKey  talkstack.Secret `name:"openai-api-key" envar:"OPENAI_API_KEY" placeholder:"KEY" help:"Key of the OpenAI-compatible endpoint. Servers that need none, such as Ollama, leave it empty."`
 	OpenAIBaseURL string           `name:"openai-base-url" envar:"OPENAI_BASE_URL" placeholder:"URL" help:"Address of the OpenAI-compatible endpoint, with or without /v1. Empty: OpenAI's own."`
 
+	HubSpotClientID     string           `name:"hubspot-client-id" envar:"HUBSPOT_CLIENT_ID" placeholder:"ID" help:"Client id of your HubSpot app. With it accounts connect to HubSpot by OAuth, and workflows there can place calls; without it accounts connect by a private app's token."`
+	HubSpotClientSecret talkstack.Secret `name:"hubspot-client-secret" envar:"HUBSPOT_CLIENT_SECRET" placeholder:"SECRET" help:"Client secret of your HubSpot app."`
+	HubSpotBaseURL      string           `name:"hubspot-base-url" envar:"HUBSPOT_BASE_URL" placeholder:"URL" help:"Address of HubSpot's API. Empty: https://api.hubapi.com."`
+	HubSpotAppURL       string           `name:"hubspot-app-url" envar:"HUBSPOT_APP_URL" placeholder:"URL" help:"Where people let your app into their HubSpot portal. Empty: https://app.hubspot.com."`
+
 	MaxCalls             int           `name:"max-calls" envar:"TALKSTACK_MAX_CALLS" default:"0" placeholder:"N" help:"Live calls this node takes; more are queued (outbound) or answered 503 with Retry-After (inbound). 0: 100 for each core."`
 	AllowPrivateWebhooks *bool         `name:"allow-private-webhooks" envar:"TALKSTACK_ALLOW_PRIVATE_WEBHOOKS" help:"Whether webhooks and HTTP requests of agents may reach loopback and private addresses. Default: false, and true in development mode."`
 	DrainLimit           time.Duration `name:"drain-limit" envar:"TALKSTACK_DRAIN_LIMIT" default:"5m" placeholder:"DURATION" help:"How long live calls may go on after SIGTERM or Ctrl-C; then they are ended. A second signal ends at once."`

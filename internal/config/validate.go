@@ -86,6 +86,15 @@ func (c *Config) validateURLs(p *SettingErrors) {
 	if c.OpenAIBaseURL != "" && !isWebURL(c.OpenAIBaseURL) {
 		p.add("OPENAI_BASE_URL", "is not an http or https URL without query, for example http://127.0.0.1:11434/v1")
 	}
+	if c.HubSpotBaseURL != "" && !isWebURL(c.HubSpotBaseURL) {
+		p.add("HUBSPOT_BASE_URL", "%q is not an http or https URL without query, for example https://api.hubapi.com", clip(c.HubSpotBaseURL))
+	}
+	if c.HubSpotAppURL != "" && !isWebURL(c.HubSpotAppURL) {
+		p.add("HUBSPOT_APP_URL", "%q is not an http or https URL without query, for example https://app.hubspot.com", clip(c.HubSpotAppURL))
+	}
+	if (c.HubSpotClientID == "") != (c.HubSpotClientSecret == "") {
+		p.add("HUBSPOT_CLIENT_ID", "and HUBSPOT_CLIENT_SECRET go together: set both, or neither")
+	}
 	if c.DatabaseURL != "" && !hasScheme(c.DatabaseURL.Reveal(), "postgres", "postgresql") {
 		p.add("TALKSTACK_DATABASE_URL", "does not read as postgres://user:password@host:5432/name; leave it empty for SQLite in the data folder")
 	}

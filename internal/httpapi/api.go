@@ -18,6 +18,7 @@ import (
 	"talkstack"
 	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
+	"talkstack/internal/hubspot"
 	"talkstack/internal/store"
 	"talkstack/internal/telemetry"
 )
@@ -57,6 +58,7 @@ type Config struct {
 	Analyses   *analysis.Service
 	Voices     Voices
 	Recordings Recordings
+	HubSpot    *hubspot.Connector
 	PublicURL  string                            // what links start with: "https://talk.example"; empty: from the request
 	TrustProxy bool                              // believe X-Forwarded-For, -Host and -Proto: only behind a proxy that sets them
 	Ready      func(ctx context.Context) []Check // for /readyz
@@ -87,7 +89,7 @@ func New(c Config) (*API, error) {
 			return nil, fmt.Errorf("httpapi: public URL %q: must be http:// or https:// and a host", c.PublicURL)
 		}
 	}
-	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Analyses == nil || c.Voices == nil || c.Recordings == nil ||
+	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Analyses == nil || c.Voices == nil || c.Recordings == nil || c.HubSpot == nil ||
 		c.Ready == nil || c.Metrics.Registerer == nil || c.Log == nil {
 		return nil, errors.New("httpapi: a part of the configuration is missing")
 	}
@@ -128,5 +130,6 @@ func (a *API) routes() {
 	a.v1CallRoutes()
 	a.v1AnalysisRoutes()
 	a.v1AuditRoutes()
+	a.v1HubSpotRoutes()
 	a.healthRoutes()
 }

@@ -47,6 +47,9 @@ type loginRequest struct {
 	_        struct{} `additionalProperties:"true"`
 	Email    string   `json:"email" format:"email" maxLength:"254" example:"example@host.com"`
 	Password string   `json:"password" format:"password" maxLength:"1024" example:"XXXXXXXXXX"`
+
+	HubSpotCode        string `json:"hubspotCode,omitempty" maxLength:"2048" doc:"An OAuth code of HubSpot: connects the account's portal once the password was right; loginStatus says how that went."`
+	HubSpotRedirectURI string `json:"hubspotRedirectUri,omitempty" maxLength:"2048" doc:"Where the code was sent to; missing: this server's /v1/hubspot/callback."`
 }
 
 type loginResponse struct {
@@ -202,7 +205,8 @@ func (a *API) login(ctx context.Context, in *struct{ Body loginRequest }) (*body
 	}
 	return reply(loginResponse{
 		Envelope: success("successfully logged in."), Token: s.Access, RefreshToken: s.Refresh.Reveal(),
-		ExpirationTime: timestamp{s.Expires}, User: wireUser(s.User), LoginStatus: loginSuccess,
+		ExpirationTime: timestamp{s.Expires}, User: wireUser(s.User),
+		LoginStatus: a.connectAtLogin(ctx, s.User.ID, in.Body.HubSpotCode, in.Body.HubSpotRedirectURI),
 	}), nil
 }
 

@@ -43,6 +43,8 @@ const (
 	loginNotVerified        loginStatus = 2
 	loginUserNotFound       loginStatus = 3
 	loginInvalidPassword    loginStatus = 4
+	loginHubSpotFailed      loginStatus = 5
+	loginHubSpotConnected   loginStatus = 6
 	loginSuccess            loginStatus = 7
 	loginFailed             loginStatus = 8
 	loginInvalidEmail       loginStatus = 9

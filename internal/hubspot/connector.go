@@ -78,12 +78,13 @@ func errNoApp() error {
 		"This server has no HubSpot app (HUBSPOT_CLIENT_ID, HUBSPOT_CLIENT_SECRET): connect with a private app's token instead.")
 }
 
-func (c *Connector) hasApp() bool { return c.client.id != "" && c.client.secret != "" }
+// HasApp reports whether the operator has made an app at HubSpot: accounts can connect by OAuth, and workflows can call.
+func (c *Connector) HasApp() bool { return c.client.id != "" && c.client.secret != "" }
 
 // AuthorizeURL is where the account's owner lets our app into their portal. HubSpot sends them back to redirectURI, which
 // must be among the app's, with a code, and the state that says whose it is. It works for ten minutes.
 func (c *Connector) AuthorizeURL(user talkstack.UserID, redirectURI string) (address string, expires time.Time, err error) {
-	if !c.hasApp() {
+	if !c.HasApp() {
 		return "", time.Time{}, errNoApp()
 	}
 	state, expires := c.state.seal(user, redirectURI)
@@ -102,7 +103,7 @@ func (c *Connector) Callback(ctx context.Context, code, state string) (talkstack
 // ConnectCode connects an account by an OAuth code, in place of any other portal. redirectURI must be the one that the
 // code was sent to.
 func (c *Connector) ConnectCode(ctx context.Context, user talkstack.UserID, code, redirectURI string) (talkstack.HubSpotConnection, error) {
-	if !c.hasApp() {
+	if !c.HasApp() {
 		return talkstack.HubSpotConnection{}, errNoApp()
 	}
 	t, err := c.client.exchange(ctx, code, redirectURI)
@@ -162,7 +163,7 @@ func (c *Connector) Disconnect(ctx context.Context, user talkstack.UserID) (revo
 		return false, err
 	}
 	c.log.Info("hubspot disconnected", "user_id", user, "portal_id", conn.PortalID)
-	if conn.RefreshToken == "" || !c.hasApp() {
+	if conn.RefreshToken == "" || !c.HasApp() {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeLimit)

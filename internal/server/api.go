@@ -24,7 +24,7 @@ func (s *Server) newAPI(ctx context.Context) (*httpapi.API, error) {
 		return nil, err
 	}
 	return httpapi.New(httpapi.Config{
-		DB: s.db, Accounts: s.accounts, Signer: signer, Calls: s.board, Analyses: s.analyses, Voices: s.speech, Recordings: s.recordings,
+		DB: s.db, Accounts: s.accounts, Signer: signer, Calls: s.board, Analyses: s.analyses, Voices: s.speech, Recordings: s.recordings, HubSpot: s.hubspot,
 		PublicURL: s.cfg.PublicURL, TrustProxy: s.cfg.TrustProxy, Ready: s.checks, Metrics: s.metrics, Version: s.version, Log: s.log,
 	})
 }

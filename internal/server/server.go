@@ -23,6 +23,7 @@ import (
 	"talkstack/internal/config"
 	"talkstack/internal/dispatch"
 	"talkstack/internal/httpapi"
+	"talkstack/internal/hubspot"
 	"talkstack/internal/media/rtp"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/recording"
@@ -50,6 +51,7 @@ type Server struct {
 	analyses   *analysis.Service
 	dispatcher *dispatch.Dispatcher
 	accounts   *auth.Accounts
+	hubspot    *hubspot.Connector
 	api        *httpapi.API
 	http       *http.Server
 	listener   net.Listener
@@ -97,7 +99,7 @@ func Start(ctx context.Context, cfg config.Config, version string, log *slog.Log
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		s.openStore, s.openMedia, s.startPhones, s.makeCalls, s.makeAnalyses, s.listenHTTP, s.prepareDemo, s.startCalls, s.serveHTTP,
+		s.openStore, s.openMedia, s.startPhones, s.makeCalls, s.makeAnalyses, s.makeHubSpot, s.listenHTTP, s.prepareDemo, s.startCalls, s.serveHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

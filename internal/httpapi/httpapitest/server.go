@@ -25,6 +25,7 @@ import (
 	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
 	"talkstack/internal/httpapi"
+	"talkstack/internal/hubspot"
 	"talkstack/internal/mail"
 	"talkstack/internal/store"
 	"talkstack/internal/telemetry"
@@ -64,8 +65,13 @@ func New(t testing.TB, db *store.DB, clock *Clock, changes ...func(*httpapi.Conf
 	if s.Signer, err = auth.LoadSigner(t.Context(), db, clock.Now); err != nil {
 		t.Fatal(err)
 	}
+	connector, err := hubspot.New(t.Context(), hubspot.Config{DB: db, BaseURL: "https://hubspot.invalid", Now: clock.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := httpapi.Config{
-		DB: db, Accounts: s.Accounts, Signer: s.Signer, Calls: s.Calls, Analyses: analysis.New(analysis.Config{DB: db, Log: log, Now: clock.Now}), Voices: s.Voices, Recordings: s.Recordings,
+		HubSpot: connector,
+		DB:      db, Accounts: s.Accounts, Signer: s.Signer, Calls: s.Calls, Analyses: analysis.New(analysis.Config{DB: db, Log: log, Now: clock.Now}), Voices: s.Voices, Recordings: s.Recordings,
 		Ready: func(ctx context.Context) []httpapi.Check {
 			return []httpapi.Check{{Name: "database", Err: db.Ping(ctx)}}
 		},
