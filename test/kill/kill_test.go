@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"talkstack"
+	"talkstack/internal/hubspot/hubspottest"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/store/storetest"
 )
@@ -49,12 +50,16 @@ func TestPostgreSQL(t *testing.T) {
 func killAndCount(t *testing.T, phone *phonetest.Phone, nodes []*node) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	hooks := newReceiver(t)
+	hooks, crm := newReceiver(t), hubspottest.New(time.Now)
+	t.Cleanup(crm.Close)
+	portal := crm.AddPortal(62515)
 	for _, n := range nodes {
+		n.env = append(n.env, "HUBSPOT_BASE_URL="+crm.URL())
 		n.start(t)
 		t.Cleanup(func() { n.kill(t) })
 	}
 	customer := signUp(t, nodes, dataDirs(nodes))
+	customer.do(t, ctx, http.MethodPost, "/v1/hubspot/connect", map[string]string{"token": portal.PrivateToken()}, nil, nil)
 	var all []project
 	for i := range projects {
 		all = append(all, customer.makeProject(t, i, perLimit, hooks.URL))
@@ -65,11 +70,13 @@ func killAndCount(t *testing.T, phone *phonetest.Phone, nodes []*node) {
 	work.Wait()
 	ended := waitForEnds(t, ctx, customer, all, sids)
 	waitForMessages(t, ctx, hooks, sids)
+	waitForSyncs(t, ctx, customer)
 	if t.Failed() {
 		return
 	}
 	checkDials(t, phone, all, ended)
 	checkMessages(t, hooks, ended)
+	checkEngagements(t, portal, ended)
 	t.Logf("receiver: %d messages refused, %d came again", hooks.refused, hooks.repeats)
 }
 
@@ -198,6 +205,25 @@ func waitForMessages(t *testing.T, ctx context.Context, hooks *receiver, sids []
 	}
 }
 
+// waitForSyncs waits until nothing is left to be written to HubSpot.
+func waitForSyncs(t *testing.T, ctx context.Context, customer *api) {
+	for {
+		var status struct {
+			Syncs struct{ Pending, Done, Failed int }
+		}
+		customer.do(t, ctx, http.MethodGet, "/v1/hubspot", nil, &status, nil)
+		if status.Syncs.Pending == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("HubSpot: %+v", status.Syncs)
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
 // checkDials counts at the far end: no call has two INVITEs, none that was dialled is unknown, and no project had more
 // calls at once than it may.
 func checkDials(t *testing.T, phone *phonetest.Phone, all []project, ended map[talkstack.CallSID]end) {
@@ -290,6 +316,32 @@ func checkMessages(t *testing.T, hooks *receiver, ended map[talkstack.CallSID]en
 		}
 		if !slices.ContainsFunc(told, func(m message) bool { return m.Type == talkstack.EventCallStatus && m.Status == c.Status }) {
 			t.Errorf("call %s ended %s, its receiver was told %v", sid, c.Status, told)
+		}
+	}
+}
+
+// checkEngagements: HubSpot holds one engagement for each call, and each number is one contact.
+func checkEngagements(t *testing.T, portal *hubspottest.Portal, ended map[talkstack.CallSID]end) {
+	written := map[talkstack.CallSID]int{}
+	for _, r := range portal.Calls() {
+		written[talkstack.CallSID(r.Properties["talkstack_call_sid"])]++
+	}
+	for sid := range ended {
+		if n := written[sid]; n != 1 {
+			t.Errorf("HubSpot holds %d engagements of %s", n, sid)
+		}
+		delete(written, sid)
+	}
+	if len(written) > 0 {
+		t.Errorf("HubSpot holds engagements that belong to no call: %v", written)
+	}
+	contacts := map[string]int{}
+	for _, c := range portal.Contacts() {
+		contacts[c.Properties["phone"]]++
+	}
+	for number, n := range contacts {
+		if n > 1 {
+			t.Errorf("%s is %d contacts in HubSpot", number, n)
 		}
 	}
 }
