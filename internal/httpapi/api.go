@@ -126,6 +126,8 @@ func (a *API) routes() {
 	a.analysisRoutes()
 	a.voiceRoutes()
 	a.numberRoutes()
+	a.v1ProjectRoutes()
+	a.v1NumberRoutes()
 	a.v1AgentRoutes()
 	a.v1CallRoutes()
 	a.v1AnalysisRoutes()

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -76,7 +80,12 @@ func (a *API) readBody(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	aliases, _ := op.Metadata[aliasesKey].(map[string]string)
-	next(&bodyContext{ctx, bytes.NewReader(canonical(data, aliases))})
+	data = canonical(data, aliases)
+	if fields, ok := op.Metadata[queryKey].(map[string]reflect.Kind); ok {
+		url := ctx.URL()
+		data = withQuery(data, fields, aliases, url.Query())
+	}
+	next(&bodyContext{ctx, bytes.NewReader(data)})
 }
 
 func (a *API) refuse(ctx huma.Context, status int, message string) {
@@ -131,7 +140,8 @@ func canonical(data []byte, aliases map[string]string) []byte {
 		return data // the decoder says what is wrong
 	}
 	changed := false
-	for name, value := range object {
+	for _, name := range slices.Sorted(maps.Keys(object)) { // in an order: of two aliases the same one always counts
+		value := object[name]
 		if to, ok := aliases[name]; ok {
 			if _, both := object[to]; !both {
 				object[to] = value
@@ -148,6 +158,46 @@ func canonical(data []byte, aliases map[string]string) []byte {
 		return data
 	}
 	return b
+}
+
+// withQuery takes the fields that are not in the body of a DELETE from its query: some clients and proxies drop such
+// bodies (Q41).
+func withQuery(data []byte, fields map[string]reflect.Kind, aliases map[string]string, query url.Values) []byte {
+	object := map[string]json.RawMessage{}
+	if len(bytes.TrimSpace(data)) > 0 && (json.Unmarshal(data, &object) != nil || object == nil) {
+		return data // the decoder says what is wrong
+	}
+	for _, sent := range slices.Sorted(maps.Keys(query)) {
+		name := sent
+		if to, ok := aliases[sent]; ok {
+			name = to
+		}
+		kind, known := fields[name]
+		if _, there := object[name]; there || !known {
+			continue
+		}
+		value, _ := json.Marshal(query.Get(sent)) // a text can always be marshalled
+		if b, err := strconv.ParseBool(query.Get(sent)); err == nil && kind == reflect.Bool {
+			value = strconv.AppendBool(nil, b)
+		}
+		object[name] = value
+	}
+	all, err := json.Marshal(object)
+	if err != nil {
+		return data
+	}
+	return all
+}
+
+// fieldsOf are the fields of a request that may be sent in its query too, with their kinds.
+func fieldsOf(t reflect.Type) map[string]reflect.Kind {
+	fields := map[string]reflect.Kind{}
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+			fields[name] = t.Field(i).Type.Kind()
+		}
+	}
+	return fields
 }
 
 // aliasesOf lists the other case of each field of a request, and the spellings of the endpoint's own.

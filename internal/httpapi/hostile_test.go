@@ -168,7 +168,7 @@ func TestWrongRequestsAreToldWhatIsRight(t *testing.T) {
 	s := newServer(t, store.SQLite)
 	w := newWorld(t, s, "john@host.example", "+14155550148")
 	for path, allow := range map[string][]string{
-		"/call": {"POST"}, "/v1/agents/" + string(w.agent): {"GET", "HEAD", "PATCH"}, "/healthz": {"GET", "HEAD"},
+		"/call": {"POST"}, "/v1/agents/" + string(w.agent) + "/versions": {"GET", "HEAD"}, "/project": {"GET", "HEAD"}, "/healthz": {"GET", "HEAD"},
 	} {
 		r := s.DoUndocumented(t, request{Method: "DELETE", Path: path, Key: w.Key})
 		expect(t, "DELETE "+path, r, http.StatusMethodNotAllowed)

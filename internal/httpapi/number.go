@@ -7,16 +7,52 @@ import (
 	"talkstack"
 )
 
+// phoneNumber is the phone number object.
+type phoneNumber struct {
+	E164      string              `json:"e164"`
+	ID        talkstack.NumberID  `json:"id"`
+	Status    string              `json:"status" enum:"AVAILABLE"`
+	ProjectID talkstack.ProjectID `json:"projectId"`
+	AgentID   *string             `json:"agentId" nullable:"true" doc:"Null: the project's active agent answers."`
+}
+
+func wirePhoneNumber(n talkstack.Number) phoneNumber {
+	return phoneNumber{E164: n.E164, ID: n.ID, Status: n.Status, ProjectID: n.ProjectID, AgentID: textOrNull(n.AgentID)}
+}
+
+// getNumberRequest names numbers by one of three ids. Null and "" are as good as not sent.
+type getNumberRequest struct {
+	_         struct{}             `additionalProperties:"true"`
+	NumberID  *talkstack.NumberID  `json:"phoneNumberId,omitempty" nullable:"true" maxLength:"100" example:"3189fbff-f9fa-4920-b95c-63387b1204a4"`
+	AgentID   *talkstack.AgentID   `json:"agentId,omitempty" nullable:"true" maxLength:"100"`
+	ProjectID *talkstack.ProjectID `json:"projectId,omitempty" nullable:"true" maxLength:"100"`
+}
+
+type phoneNumberResponse struct {
+	Envelope
+	Data         phoneNumber   `json:"data"`
+	PhoneNumbers []phoneNumber `json:"phoneNumbers" doc:"All that match, oldest first; data is the first of them."`
+}
+
 type assignNumberRequest struct {
 	_         struct{}            `additionalProperties:"true"`
 	E164      string              `json:"e164" minLength:"1" maxLength:"64" example:"+14155550148"`
-	AgentID   talkstack.AgentID   `json:"agentId" minLength:"1"`
-	ProjectID talkstack.ProjectID `json:"projectId" minLength:"1"`
+	AgentID   talkstack.AgentID   `json:"agentId" minLength:"1" maxLength:"100"`
+	ProjectID talkstack.ProjectID `json:"projectId" minLength:"1" maxLength:"100"`
 }
 
 func (a *API) numberRoutes() {
+	const tag = "Phone Number"
+	post(a, "/phone-number", operation{
+		ID: "getPhoneNumber", Tag: tag, Summary: "Look up phone numbers by number id, agent or project",
+		Description: "A read, although a POST. The first of phoneNumberId, agentId, projectId that is sent wins.",
+		Errors: map[int]string{
+			http.StatusBadRequest: "No identifier was sent.",
+			http.StatusNotFound:   "There is no such number, or the agent or project has none.",
+		},
+	}, a.getNumber)
 	post(a, "/phone-number/add-number", operation{
-		ID: "assignPhoneNumber", Tag: "Phone Number", Summary: "Assign a phone number to an agent",
+		ID: "assignPhoneNumber", Tag: tag, Summary: "Assign a phone number to an agent",
 		Description: "The number must be verified with, or bought from, the carrier. One that is assigned elsewhere in the account moves.",
 		Errors: map[int]string{
 			http.StatusBadRequest: "A field is missing, the number is not E.164, or it belongs to another account.",
@@ -24,6 +60,35 @@ func (a *API) numberRoutes() {
 		},
 		Aliases: map[string]string{"phoneNumber": "e164", "phone_number": "e164"},
 	}, a.assignNumber)
+}
+
+// getNumber shows one number, and all that match (Q39).
+func (a *API) getNumber(ctx context.Context, in *struct{ Body getNumberRequest }) (*body[phoneNumberResponse], error) {
+	user := caller(ctx).ID
+	var found []talkstack.Number
+	var err error
+	switch b := in.Body; {
+	case b.NumberID != nil && *b.NumberID != "":
+		n, missing := a.DB.Number(ctx, user, *b.NumberID)
+		found, err = []talkstack.Number{n}, missing
+	case b.AgentID != nil && *b.AgentID != "":
+		found, err = a.DB.NumbersByAgent(ctx, user, *b.AgentID)
+	case b.ProjectID != nil && *b.ProjectID != "":
+		found, err = a.DB.NumbersByProject(ctx, user, *b.ProjectID)
+	default:
+		return nil, talkstack.Errorf(talkstack.CodeInvalid, "phoneNumberId, agentId or projectId is required.")
+	}
+	if talkstack.ErrorCode(err) == talkstack.CodeNotFound || err == nil && len(found) == 0 {
+		return nil, notFound("No phone number found.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	list := make([]phoneNumber, len(found))
+	for i, n := range found {
+		list[i] = wirePhoneNumber(n)
+	}
+	return reply(phoneNumberResponse{success("Phone number details fetched successfully."), list[0], list}), nil
 }
 
 // assignNumber moves a number within an account; another account's is refused (Q40).

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,6 +15,7 @@ import (
 const (
 	shapeKey   = "shape"   // errorShape
 	aliasesKey = "aliases" // map[string]string: a spelling that is accepted → the canonical one
+	queryKey   = "query"   // map[string]reflect.Kind: fields of the body that may stand in the query instead
 	accessKey  = "access"  // access
 )
 
@@ -115,8 +118,18 @@ func (a *API) describe(method, path string, op operation, input reflect.Type) hu
 	if op.Content != "" {
 		o.Responses["200"] = &huma.Response{Description: "The file.", Content: binary(op.Content)}
 	}
-	if field, ok := input.FieldByName("Body"); ok && !v1 {
-		o.Metadata[aliasesKey] = aliasesOf(field.Type, op.Aliases)
+	if field, ok := input.FieldByName("Body"); ok {
+		request := field.Type
+		if request.Kind() == reflect.Pointer {
+			request = request.Elem()
+		}
+		if !v1 {
+			o.Metadata[aliasesKey] = aliasesOf(request, op.Aliases)
+		}
+		if method == http.MethodDelete {
+			o.Metadata[queryKey] = fieldsOf(request)
+			o.Parameters = inQuery(fieldsOf(request))
+		}
 	}
 	return o
 }
@@ -144,6 +157,21 @@ func (a *API) failures(op operation, input reflect.Type) map[int]string {
 		all[status] = when
 	}
 	return all
+}
+
+// inQuery documents the fields of a DELETE's body that may stand in its query.
+func inQuery(fields map[string]reflect.Kind) []*huma.Param {
+	params := make([]*huma.Param, 0, len(fields))
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		schema := &huma.Schema{Type: huma.TypeString}
+		if fields[name] == reflect.Bool {
+			schema.Type = huma.TypeBoolean
+		}
+		params = append(params, &huma.Param{
+			Name: name, In: "query", Schema: schema, Description: "As in the body, for clients that drop the body of a DELETE.",
+		})
+	}
+	return params
 }
 
 // binary documents a body that is a file.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"talkstack"
+	"talkstack/internal/store"
 )
 
 // project is the project object: one shape everywhere, timestamps always filled (Q12).
@@ -36,6 +37,39 @@ type createProjectRequest struct {
 	Description string   `json:"description" maxLength:"5000" doc:"Must be present; may be empty." example:"This is a demo project."`
 }
 
+type createProjectInput struct {
+	Idempotent
+	Body createProjectRequest
+}
+
+type updateProjectRequest struct {
+	_           struct{}     `additionalProperties:"true"`
+	Name        sent[string] `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Demo Project"`
+	Description sent[string] `json:"description,omitempty" maxLength:"5000" example:"This is a project."`
+	WebhookURL  sent[string] `json:"webhookUrl,omitempty" nullable:"true" maxLength:"2000" doc:"Receives the project's call updates; null or empty: nobody does." example:"https://example.com/hook"`
+}
+
+type updateProjectInput struct {
+	projectPath
+	Body updateProjectRequest
+}
+
+type deleteProjectRequest struct {
+	_       struct{} `additionalProperties:"true"`
+	Cascade bool     `json:"cascade,omitempty" default:"false" doc:"Delete the project's agents and phone numbers too. Without it, there must be none."`
+}
+
+type deleteProjectInput struct {
+	projectPath
+	Body *deleteProjectRequest
+}
+
+type addWebhookRequest struct {
+	_          struct{}            `additionalProperties:"true"`
+	ProjectID  talkstack.ProjectID `json:"projectId" minLength:"1" maxLength:"100"`
+	WebhookURL string              `json:"webhookURL" minLength:"1" maxLength:"2000" format:"uri" example:"https://example.com/hook"`
+}
+
 type projectResponse struct {
 	Envelope
 	Data project `json:"data"`
@@ -44,6 +78,17 @@ type projectResponse struct {
 type projectListResponse struct {
 	Envelope
 	Data []project `json:"data"`
+}
+
+// webhookSpellings are the other names of a webhook's URL that endpoints take, beyond their own and its other case (Q15).
+func webhookSpellings(canonical string) map[string]string {
+	all := map[string]string{}
+	for _, name := range []string{"webhookURL", "webhookUrl", "call_status_webhook", "callStatusWebhook"} {
+		if name != canonical {
+			all[name] = canonical
+		}
+	}
+	return all
 }
 
 func (a *API) projectRoutes() {
@@ -57,22 +102,49 @@ func (a *API) projectRoutes() {
 		ID: "getProject", Tag: tag, Summary: "One project",
 		Errors: map[int]string{http.StatusBadRequest: "There is no such project."},
 	}, a.getProject)
+	unknown := "There is no such project."
+	put(a, "/project/{projectId}", operation{
+		ID: "updateProject", Tag: tag, Summary: "Update a project's name, description or webhook",
+		Errors: map[int]string{
+			http.StatusBadRequest: "No field to change was sent, one is malformed, or the name is taken.",
+			http.StatusNotFound:   unknown,
+		},
+		Aliases: webhookSpellings("webhookUrl"),
+	}, a.updateProject)
+	del(a, "/project/{projectId}", operation{
+		ID: "deleteProject", Tag: tag, Summary: "Delete a project",
+		Description: "Its batches are cancelled and calls that wait end as failed; those in progress go on. Calls and recordings stay readable.",
+		Errors: map[int]string{
+			http.StatusBadRequest: "Agents or phone numbers remain, and cascade is false.",
+			http.StatusNotFound:   unknown,
+		},
+	}, a.deleteProject)
+	post(a, "/project/call-status/add-webhookurl", operation{
+		ID: "addWebhookUrl", Tag: tag, Summary: "Set the URL that receives the project's call updates",
+		Errors:  map[int]string{http.StatusBadRequest: "A field is missing, the URL cannot be used, or there is no such project."},
+		Aliases: webhookSpellings("webhookURL"),
+	}, a.addWebhook)
+	a.activeAgentRoutes(tag)
 }
 
-func (a *API) createProject(ctx context.Context, in *struct{ Body createProjectRequest }) (*body[projectResponse], error) {
+func (a *API) createProject(ctx context.Context, in *createProjectInput) (*created[projectResponse], error) {
 	name := strings.TrimSpace(in.Body.Name)
 	if name == "" {
 		return nil, invalid("name", "is required")
 	}
-	p := talkstack.Project{
-		ID: talkstack.NewProjectID(), UserID: caller(ctx).ID, Name: name, Description: in.Body.Description,
-		MaxCalls: talkstack.DefaultProjectMaxCalls,
-	}
-	p, err := a.DB.CreateProject(ctx, p)
+	user := caller(ctx).ID
+	p, replayed, err := makeOnce(ctx, a, in.Idempotent, once[talkstack.ProjectID, talkstack.Project]{
+		Operation: "createProject", Request: in.Body, NewID: talkstack.NewProjectID,
+		Make: func(ctx context.Context, id talkstack.ProjectID) (talkstack.Project, error) {
+			p, err := a.DB.CreateProject(ctx, talkstack.Project{ID: id, UserID: user, Name: name, Description: in.Body.Description})
+			return p, conflictIs400(err)
+		},
+		Find: func(ctx context.Context, id talkstack.ProjectID) (talkstack.Project, error) { return a.DB.Project(ctx, user, id) },
+	})
 	if err != nil {
-		return nil, conflictIs400(err)
+		return nil, err
 	}
-	return reply(projectResponse{success("successfully created project."), wireProject(p)}), nil
+	return replyCreated(projectResponse{success("successfully created project."), wireProject(p)}, replayed), nil
 }
 
 func (a *API) listProjects(ctx context.Context, _ *struct{}) (*body[projectListResponse], error) {
@@ -98,4 +170,62 @@ func (a *API) getProject(ctx context.Context, in *projectPath) (*body[projectRes
 		return nil, missingIs400(err)
 	}
 	return reply(projectResponse{success("successfully fetched project data."), wireProject(p)}), nil
+}
+
+// updateProject takes one field or several (Q18).
+func (a *API) updateProject(ctx context.Context, in *updateProjectInput) (*body[projectResponse], error) {
+	b := in.Body
+	if !b.Name.is && !b.Description.is && !b.WebhookURL.is {
+		return nil, talkstack.Errorf(talkstack.CodeInvalid, "name, description or webhookUrl is required.")
+	}
+	change := store.ProjectUpdate{Description: b.Description.pointer()}
+	if b.Name.is {
+		name := strings.TrimSpace(b.Name.value)
+		if name == "" {
+			return nil, invalid("name", "must not be empty")
+		}
+		change.Name = &name
+	}
+	if b.WebhookURL.is {
+		address, err := a.webhookURL("webhookUrl", b.WebhookURL.value)
+		if err != nil {
+			return nil, err
+		}
+		change.WebhookURL = &address
+	}
+	p, err := a.DB.UpdateProject(ctx, caller(ctx).ID, in.ProjectID, change)
+	if err != nil {
+		return nil, conflictIs400(err)
+	}
+	return reply(projectResponse{success("successfully updated project info."), wireProject(p)}), nil
+}
+
+// deleteProject answers 400 when something is left in the project (Q19).
+func (a *API) deleteProject(ctx context.Context, in *deleteProjectInput) (*body[messageResponse], error) {
+	cascade := in.Body != nil && in.Body.Cascade
+	if err := a.DB.DeleteProject(ctx, caller(ctx).ID, in.ProjectID, cascade); err != nil {
+		return nil, conflictIs400(err)
+	}
+	return reply(messageResponse{success("successfully deleted project.")}), nil
+}
+
+// addWebhook knows no 404, as documented.
+func (a *API) addWebhook(ctx context.Context, in *struct{ Body addWebhookRequest }) (*body[messageResponse], error) {
+	address, err := a.webhookURL("webhookURL", in.Body.WebhookURL)
+	if err != nil {
+		return nil, err
+	}
+	if address == "" {
+		return nil, invalid("webhookURL", "is required")
+	}
+	if _, err := a.DB.UpdateProject(ctx, caller(ctx).ID, in.Body.ProjectID, store.ProjectUpdate{WebhookURL: &address}); err != nil {
+		return nil, missingIs400(err)
+	}
+	return reply(messageResponse{success("added webhook url.")}), nil
+}
+
+// webhookURL checks the URL that a project's webhook messages are to go to. Empty: to nobody.
+func (a *API) webhookURL(field, address string) (string, error) {
+	address = strings.TrimSpace(address)
+	return address, nil
 }

@@ -106,6 +106,11 @@ func (c *comparison) schema(where string, want, have any, response bool) {
 	c.t.Helper()
 	c.fields++
 	w, h := c.spec.shape(want), c.served.shape(have)
+	for _, alternative := range h.any { // where we answer with one of several, the contract's is among them
+		if one := c.served.shape(alternative); len(h.types) == 0 && len(w.types) > 0 && slices.Equal(one.types, w.types) {
+			h = one
+		}
+	}
 	for _, typ := range w.types {
 		if response && typ == "null" {
 			continue // always filled is as good
@@ -189,7 +194,9 @@ func TestServedDocumentKeepsTheContract(t *testing.T) {
 	served := map[string]bool{
 		"signup": true, "verifyEmail": true, "resendCode": true, "login": true, "refreshToken": true, "generateApiKey": true,
 		"changePassword": true, "forgotPassword": true, "resetPassword": true, "setActiveProject": true, "getActiveProject": true,
-		"createProject": true, "getProject": true, "listProjects": true, "createAgent": true, "getAgent": true, "listAgents": true,
+		"createProject": true, "getProject": true, "listProjects": true, "updateProject": true, "deleteProject": true,
+		"addWebhookUrl": true, "getActiveAgent": true, "setActiveAgent": true, "removeActiveAgent": true,
+		"createAgent": true, "getAgent": true, "listAgents": true, "updateAgent": true, "deleteAgent": true, "getPhoneNumber": true,
 		"assignPhoneNumber": true, "makeCall": true, "getCall": true, "getCallHistory": true, "listVoices": true, "getVoice": true,
 	}
 	paths := c.spec.root["paths"].(object)  //nolint:forcetypeassert // it is a document

@@ -3,11 +3,8 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -43,56 +40,83 @@ type agentPath struct {
 	ID talkstack.AgentID `path:"id"`
 }
 
+type createV1AgentInput struct {
+	Idempotent
+	Body json.RawMessage
+}
+
 type patchAgentRequest struct {
 	ID   talkstack.AgentID `path:"id"`
 	Body json.RawMessage
 }
 
+type listAgentsInput struct {
+	pageQuery
+	ProjectID talkstack.ProjectID `query:"project_id" maxLength:"100"`
+	Name      string              `query:"name" maxLength:"200" doc:"Agents of exactly this name."`
+}
+
 func (a *API) v1AgentRoutes() {
 	const tag = "Agents"
+	unknown := map[int]string{http.StatusNotFound: "There is no such agent."}
+	get(a, "/v1/agents", operation{ID: "v1ListAgents", Tag: tag, Summary: "Agents, newest first"}, a.v1ListAgents)
+	withSchema(a, http.MethodPost, "/v1/agents", operation{
+		ID: "v1CreateAgent", Tag: tag, Lenient: true, Summary: "Create an agent",
+		Description: "Settings that are not sent, or null, have their defaults.",
+		Errors: map[int]string{
+			http.StatusNotFound: "There is no such project.",
+			http.StatusConflict: "The number belongs to another account, or the Idempotency-Key was sent with another request before.",
+		},
+	}, a.createSchema(), a.v1CreateAgent)
 	get(a, "/v1/agents/{id}", operation{
-		ID: "v1GetAgent", Tag: tag, Summary: "One agent, with all its settings",
-		Errors: map[int]string{http.StatusNotFound: "There is no such agent."},
+		ID: "v1GetAgent", Tag: tag, Summary: "One agent, with all its settings", Errors: unknown,
 	}, a.v1GetAgent)
-	o := a.describe(http.MethodPatch, "/v1/agents/{id}", operation{
+	withSchema(a, http.MethodPatch, "/v1/agents/{id}", operation{
 		ID: "v1PatchAgent", Tag: tag, Lenient: true, Summary: "Change some of an agent's settings",
 		Description: "A JSON merge patch (RFC 7396): what is not sent stays, null sets the default, objects are merged, arrays are replaced. Calls that are live keep the version they started with.",
 		Errors: map[int]string{
 			http.StatusNotFound: "There is no such agent.",
 			http.StatusConflict: "The agent has changed since the version that was sent, or the number belongs to another account.",
 		},
-	}, reflect.TypeFor[patchAgentRequest]())
-	partial := a.partialSchema()
-	o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		mergePatchType: {Schema: partial}, jsonType: {Schema: partial},
-	}}
-	huma.Register(a.huma, o, a.v1PatchAgent)
+	}, a.partialSchema(), a.v1PatchAgent)
+	del(a, "/v1/agents/{id}", operation{
+		ID: "v1DeleteAgent", Tag: tag, Summary: "Delete an agent",
+		Description: "Its numbers stay in the project without an agent, its batches are cancelled, calls that wait for it end as failed; those in progress go on.",
+		Errors:      unknown,
+	}, a.v1DeleteAgent)
+	a.agentVersionRoutes(tag)
 }
 
-func (a *API) v1GetAgent(ctx context.Context, in *agentPath) (*body[v1Agent], error) {
-	agent, err := a.DB.Agent(ctx, caller(ctx).ID, in.ID)
-	if err != nil {
-		return nil, err
+// withSchema registers an endpoint that reads its body itself, with the schema to document it by.
+func withSchema[I, O any](a *API, method, path string, op operation, schema *huma.Schema, h func(context.Context, *I) (*O, error)) {
+	o := a.describe(method, path, op, reflect.TypeFor[I]())
+	o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{jsonType: {Schema: schema}}}
+	if method == http.MethodPatch {
+		o.RequestBody.Content[mergePatchType] = &huma.MediaType{Schema: schema}
 	}
-	number, err := a.agentNumber(ctx, agent)
-	if err != nil {
-		return nil, err
-	}
-	return reply(wireV1Agent(agent, number)), nil
+	huma.Register(a.huma, o, h)
 }
 
-func (a *API) v1PatchAgent(ctx context.Context, in *patchAgentRequest) (*body[v1Agent], error) {
-	user := caller(ctx).ID
-	agent, err := a.DB.Agent(ctx, user, in.ID)
+func (a *API) v1ListAgents(ctx context.Context, in *listAgentsInput) (*body[page[v1Agent]], error) {
+	const list = "agents"
+	after, err := openTimeCursor(list, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	number, err := a.agentNumber(ctx, agent)
+	f := store.AgentFilter{ProjectID: in.ProjectID, Name: in.Name}
+	found, err := a.DB.AgentPage(ctx, caller(ctx).ID, f, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	current := wireV1Agent(agent, number)
-	next, err := a.merge(current, in.Body)
+	wire := func(l store.ListedAgent) v1Agent { return wireV1Agent(l.Agent, l.PhoneNumber) }
+	return reply(pageOf(found, in.Limit, wire, func(l store.ListedAgent) string {
+		return sealTimeCursor(list, l.CreatedAt, string(l.ID))
+	})), nil
+}
+
+// v1CreateAgent takes what PATCH takes, and what PATCH cannot change.
+func (a *API) v1CreateAgent(ctx context.Context, in *createV1AgentInput) (*created[v1Agent], error) {
+	next, err := a.mergeNew(in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -103,156 +127,43 @@ func (a *API) v1PatchAgent(ctx context.Context, in *patchAgentRequest) (*body[v1
 		}
 		next.VoiceID = textOrNull(voice)
 	}
-	if reflect.DeepEqual(current, next) {
-		return reply(current), nil // nothing changes, so no new version
-	}
-	if err := a.checkAgent(current, &next); err != nil {
+	if err := a.checkAgent(v1Agent{}, &next); err != nil {
 		return nil, err
 	}
-	change := store.AgentUpdate{}
-	if wanted := text(next.PhoneNumber); wanted != number {
-		change.Number, number = &wanted, wanted
-	}
-	unnumbered := current
-	unnumbered.PhoneNumber = next.PhoneNumber // numbers are not versioned
-	if !reflect.DeepEqual(unnumbered, next) {
-		voice := text(next.VoiceID)
-		change.IfVersion, change.Name, change.Prompt = current.Version, &next.Name, &next.Prompt
-		change.VoiceID, change.Settings = &voice, &next.AgentSettings
-	}
-	if agent, err = a.DB.UpdateAgent(ctx, user, agent.ID, change); err != nil {
+	agent, replayed, err := a.makeAgent(ctx, "v1CreateAgent", in.Idempotent, in.Body, talkstack.Agent{
+		UserID: caller(ctx).ID, ProjectID: next.ProjectID, Name: strings.TrimSpace(next.Name), Prompt: next.Prompt,
+		VoiceID: text(next.VoiceID), Settings: next.AgentSettings,
+	}, text(next.PhoneNumber), func(err error) error { return err })
+	if err != nil {
 		return nil, err
 	}
-	return reply(wireV1Agent(agent, number)), nil
-}
-
-// text is s, or nothing when it is null.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// merge applies a merge patch to an agent and checks the result against the document's own schema.
-func (a *API) merge(current v1Agent, patch []byte) (v1Agent, error) {
-	var changes map[string]any
-	if err := decode(patch, &changes); err != nil || changes == nil {
-		return v1Agent{}, talkstack.Errorf(talkstack.CodeInvalid, "The body must be a JSON object.")
-	}
-	defaults := asObject(v1Agent{AgentSettings: talkstack.DefaultAgentSettings()})
-	for _, name := range []string{"name", "prompt", "version"} {
-		delete(defaults, name) // these have no default: null is an error
-	}
-	before := asObject(current)
-	after := mergePatch(before, changes, defaults)
-	var bad []talkstack.FieldError
-	for _, name := range readOnly() {
-		if !reflect.DeepEqual(before[name], after[name]) {
-			bad = append(bad, talkstack.FieldError{Field: name, Message: "cannot be changed"})
-		}
-	}
-	if len(bad) > 0 {
-		return v1Agent{}, &talkstack.Error{Code: talkstack.CodeInvalid, Message: bad[0].Field + " " + bad[0].Message + ".", Fields: bad}
-	}
-	if err := a.validate(after); err != nil {
-		return v1Agent{}, err
-	}
-	data, err := json.Marshal(after)
+	w, err := a.v1AgentOf(ctx, agent)
 	if err != nil {
-		return v1Agent{}, fmt.Errorf("merge agent: %w", err)
+		return nil, err
 	}
-	var next v1Agent
-	if err := decode(data, &next); err != nil {
-		return v1Agent{}, talkstack.Errorf(talkstack.CodeInvalid, "%s.", err.Error())
-	}
-	return next, nil
+	return replyCreated(w, replayed), nil
 }
 
-// mergePatch is RFC 7396 section 2, but that null brings the default back instead of leaving a hole.
-func mergePatch(target, patch, defaults map[string]any) map[string]any {
-	out := maps.Clone(target)
-	if out == nil {
-		out = map[string]any{}
-	}
-	for name, change := range patch {
-		switch change := change.(type) {
-		case nil:
-			out[name] = nil
-			if d, ok := defaults[name]; ok {
-				out[name] = d
-			}
-		case map[string]any:
-			if name == "flow" {
-				out[name] = change // a graph is replaced as a whole: its nodes refer to one another
-				continue
-			}
-			inner, _ := out[name].(map[string]any)
-			d, _ := defaults[name].(map[string]any)
-			out[name] = mergePatch(inner, change, d)
-		default:
-			out[name] = change
-		}
-	}
-	return out
-}
-
-// validate checks a merged agent by the schema that the document shows.
-func (a *API) validate(agent map[string]any) error {
-	registry := a.huma.OpenAPI().Components.Schemas
-	schema := *registry.Schema(reflect.TypeFor[v1Agent](), false, "")
-	if agent["flow"] != nil { // an alternative's findings would not say which field is wrong
-		schema.Properties = maps.Clone(schema.Properties)
-		schema.Properties["flow"] = registry.Schema(reflect.TypeFor[talkstack.Flow](), true, "")
-	}
-	var found huma.ValidateResult
-	huma.Validate(registry, &schema, huma.NewPathBuffer([]byte{}, 0), huma.ModeWriteToServer, agent, &found)
-	if len(found.Errors) == 0 {
-		return nil
-	}
-	f := framework(http.StatusBadRequest, "", found.Errors)
-	slices.SortStableFunc(f.fields, func(x, y talkstack.FieldError) int { return strings.Compare(x.Field, y.Field) })
-	return &talkstack.Error{
-		Code: talkstack.CodeInvalid, Message: sentence(f.fields[0].Field + " " + f.fields[0].Message), Fields: f.fields,
-	}
-}
-
-// checkAgent checks what a schema cannot.
-func (a *API) checkAgent(current v1Agent, next *v1Agent) error {
-	if next.Version != current.Version {
-		return talkstack.Errorf(talkstack.CodeConflict, "The agent has changed: it is at version %d. Fetch it, and apply your change to that.", current.Version)
-	}
-	for _, f := range []struct{ name, value string }{{"name", next.Name}, {"prompt", next.Prompt}} {
-		if strings.TrimSpace(f.value) == "" {
-			return invalid(f.name, "must not be empty")
-		}
-	}
-	if v := text(next.VoiceID); v != text(current.VoiceID) && v != "" {
-		if _, ok := findVoice(a.Voices.Voices(), v); !ok {
-			return invalid("voice_id", "is not a known voice: see GET /voices")
-		}
-	}
-	if n := next.PhoneNumber; n != nil {
-		e164, err := talkstack.ParseE164(*n)
-		if err != nil {
-			return invalid("phone_number", "must be a number in E.164 form")
-		}
-		next.PhoneNumber = &e164
-	}
-	return next.AgentSettings.Validate()
-}
-
-// asObject is v as the JSON object that the wire shows.
-func asObject(v v1Agent) map[string]any {
-	data, err := json.Marshal(v)
+func (a *API) v1GetAgent(ctx context.Context, in *agentPath) (*body[v1Agent], error) {
+	agent, err := a.DB.Agent(ctx, caller(ctx).ID, in.ID)
 	if err != nil {
-		panic(fmt.Sprintf("httpapi: agent does not marshal: %v", err)) // plain data always does
+		return nil, err
 	}
-	object := map[string]any{}
-	if err := json.Unmarshal(data, &object); err != nil {
-		panic(fmt.Sprintf("httpapi: agent does not unmarshal: %v", err))
+	w, err := a.v1AgentOf(ctx, agent)
+	if err != nil {
+		return nil, err
 	}
-	return object
+	return reply(w), nil
+}
+
+func (a *API) v1DeleteAgent(ctx context.Context, in *agentPath) (*struct{}, error) {
+	return nil, a.DB.DeleteAgent(ctx, caller(ctx).ID, in.ID)
+}
+
+// v1AgentOf is an agent with the number that it calls from.
+func (a *API) v1AgentOf(ctx context.Context, agent talkstack.Agent) (v1Agent, error) {
+	number, err := a.agentNumber(ctx, agent)
+	return wireV1Agent(agent, number), err
 }
 
 func wireV1Agent(agent talkstack.Agent, number string) v1Agent {
@@ -270,35 +181,3 @@ func wireV1Agent(agent talkstack.Agent, number string) v1Agent {
 	}
 }
 
-// partialSchema is the schema of a merge patch: every field may be missing or null.
-func (a *API) partialSchema() *huma.Schema {
-	registry := a.huma.OpenAPI().Components.Schemas
-	full := registry.Schema(reflect.TypeFor[v1Agent](), false, "")
-	registry.Map()["V1AgentPatch"] = partial(registry, full)
-	return &huma.Schema{Ref: "#/components/schemas/V1AgentPatch"}
-}
-
-func partial(registry huma.Registry, full *huma.Schema) *huma.Schema {
-	s := &huma.Schema{
-		Type: huma.TypeObject, Description: full.Description, AdditionalProperties: false,
-		Properties: map[string]*huma.Schema{},
-	}
-	for name, p := range full.Properties {
-		switch {
-		case name == "flow":
-			s.Properties[name] = p
-		case p.Ref != "":
-			nested := partial(registry, registry.SchemaFromRef(p.Ref))
-			nested.Description, nested.Nullable = p.Description, true
-			s.Properties[name] = nested
-		default:
-			c := *p
-			c.Nullable = true
-			if len(c.Enum) > 0 {
-				c.Enum = append(slices.Clone(c.Enum), nil)
-			}
-			s.Properties[name] = &c
-		}
-	}
-	return s
-}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -76,6 +77,29 @@ func (v *variables) UnmarshalJSON(b []byte) error {
 // Schema documents it.
 func (variables) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "Values for the {{key}} placeholders of the agent's systemInstruction."}
+}
+
+// sent is a field of a change, which knows whether it was in the body. Null is the zero value.
+type sent[T any] struct {
+	value T
+	is    bool
+}
+
+// UnmarshalJSON is called for a field that is there.
+func (s *sent[T]) UnmarshalJSON(b []byte) error {
+	s.is = true
+	return json.Unmarshal(b, &s.value)
+}
+
+// Schema documents it as the value's type.
+func (sent[T]) Schema(r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
+
+// pointer is the value, or nil where there was none.
+func (s sent[T]) pointer() *T {
+	if !s.is {
+		return nil
+	}
+	return &s.value
 }
 
 // textOrNull is s, or null when it is empty.

@@ -146,8 +146,14 @@ type AgentFilter struct {
 	Name      string // as it is, to the letter
 }
 
+// ListedAgent is an agent with the oldest of its numbers.
+type ListedAgent struct {
+	talkstack.Agent
+	PhoneNumber string // E.164; empty: it has none
+}
+
 // AgentPage returns up to limit of the user's live agents, newest first, from behind the cursor on.
-func (db *DB) AgentPage(ctx context.Context, user talkstack.UserID, f AgentFilter, after Cursor, limit int) ([]talkstack.Agent, error) {
+func (db *DB) AgentPage(ctx context.Context, user talkstack.UserID, f AgentFilter, after Cursor, limit int) ([]ListedAgent, error) {
 	at, last := after.before()
 	rows, err := db.reader().AgentPage(ctx, query.AgentPageParams{
 		UserID: user, ProjectID: talkstack.ProjectID(cleanText(string(f.ProjectID))), Name: cleanText(f.Name),
@@ -156,9 +162,10 @@ func (db *DB) AgentPage(ctx context.Context, user talkstack.UserID, f AgentFilte
 	if err != nil {
 		return nil, wrap("list agents", err)
 	}
-	out := make([]talkstack.Agent, len(rows))
+	out := make([]ListedAgent, len(rows))
 	for i, r := range rows {
-		if out[i], err = agentOf(r.Agent, r.AgentVersion); err != nil {
+		out[i].PhoneNumber = r.PhoneNumber
+		if out[i].Agent, err = agentOf(r.Agent, r.AgentVersion); err != nil {
 			return nil, err
 		}
 	}

@@ -64,7 +64,9 @@ ORDER BY a.created_at, a.id;
 
 -- An empty project or name is any.
 -- name: AgentPage :many
-SELECT sqlc.embed(a), sqlc.embed(v) FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+SELECT sqlc.embed(a), sqlc.embed(v),
+  CAST(COALESCE((SELECT n.e164 FROM numbers n WHERE n.agent_id = a.id ORDER BY n.created_at, n.id LIMIT 1), '') AS TEXT) AS phone_number
+FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
 WHERE a.user_id = @user_id AND a.deleted_at IS NULL
   AND (a.project_id = @project_id OR @project_id = '') AND (v.name = @name OR @name = '')
   AND a.created_at <= @before_at AND (a.created_at < @before_at OR a.id < @before_id)

@@ -122,7 +122,9 @@ func (q *Queries) AgentForNumber(ctx context.Context, e164 string) (AgentForNumb
 }
 
 const agentPage = `-- name: AgentPage :many
-SELECT a.id, a.user_id, a.project_id, a.version, a.deleted_at, a.created_at, a.updated_at, v.agent_id, v.version, v.name, v.prompt, v.voice_id, v.settings, v.created_at FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+SELECT a.id, a.user_id, a.project_id, a.version, a.deleted_at, a.created_at, a.updated_at, v.agent_id, v.version, v.name, v.prompt, v.voice_id, v.settings, v.created_at,
+  CAST(COALESCE((SELECT n.e164 FROM numbers n WHERE n.agent_id = a.id ORDER BY n.created_at, n.id LIMIT 1), '') AS TEXT) AS phone_number
+FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
 WHERE a.user_id = ?1 AND a.deleted_at IS NULL
   AND (a.project_id = ?2 OR ?2 = '') AND (v.name = ?3 OR ?3 = '')
   AND a.created_at <= ?4 AND (a.created_at < ?4 OR a.id < ?5)
@@ -141,6 +143,7 @@ type AgentPageParams struct {
 type AgentPageRow struct {
 	Agent        Agent
 	AgentVersion AgentVersion
+	PhoneNumber  string
 }
 
 // An empty project or name is any.
@@ -175,6 +178,7 @@ func (q *Queries) AgentPage(ctx context.Context, arg AgentPageParams) ([]AgentPa
 			&i.AgentVersion.VoiceID,
 			&i.AgentVersion.Settings,
 			&i.AgentVersion.CreatedAt,
+			&i.PhoneNumber,
 		); err != nil {
 			return nil, err
 		}
