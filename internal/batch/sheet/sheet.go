@@ -24,6 +24,7 @@ const (
 type Sheet struct {
 	source source
 	header []string
+	width  int // of the header's row, with columns at its end that have no name
 	rows   int
 	done   error // what ended the reading: io.EOF, or what is wrong with the file
 }
@@ -108,6 +109,7 @@ func (s *Sheet) readHeader() error {
 		for _, c := range rec.cells {
 			s.header = append(s.header, strings.TrimSpace(c))
 		}
+		s.width = len(s.header)
 		for s.header[len(s.header)-1] == "" {
 			s.header = s.header[:len(s.header)-1]
 		}
@@ -151,24 +153,23 @@ func (s *Sheet) Next() (Row, error) {
 	return Row{}, s.done
 }
 
-// fit checks a record and brings it to the width of the header.
+// fit checks a record and brings it to the width of the header. What stands below no name is left out. The cells of a
+// worksheet have places; of text, only a row that is as long as the header's can be trusted to be in its columns.
 func (s *Sheet) fit(rec record) (Row, error) {
 	bad := func(format string, args ...any) (Row, error) {
 		return Row{}, &RowError{Number: s.rows, Line: rec.line, Reason: fmt.Sprintf(format, args...)}
 	}
 	cells := rec.cells
-	for len(cells) > len(s.header) && strings.TrimSpace(cells[len(cells)-1]) == "" {
+	for len(cells) > len(s.header) && (rec.open || strings.TrimSpace(cells[len(cells)-1]) == "") {
 		cells = cells[:len(cells)-1]
 	}
 	for rec.open && len(cells) < len(s.header) {
 		cells = append(cells, "")
 	}
-	if len(cells) > MaxColumns {
-		return bad("The row has more than %d cells.", MaxColumns)
+	if len(cells) < len(s.header) || len(cells) > s.width {
+		return bad("The row has not as many cells as the header: %d, not %d. Quote cells that hold the separator or a line break.", len(cells), s.width)
 	}
-	if len(cells) != len(s.header) {
-		return bad("The row has %d cells, but the header has %d: quote cells that hold the separator or a line break.", len(cells), len(s.header))
-	}
+	cells = cells[:len(s.header)]
 	for _, c := range cells {
 		if reason := unfit(c); reason != "" {
 			return bad("%s", reason)

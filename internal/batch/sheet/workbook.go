@@ -47,7 +47,7 @@ func openWorkbook(files map[string]*zip.File) (source, error) {
 			return nil, err
 		}
 	}
-	if w.tokens, err = openPart(chosen); err != nil {
+	if w.tokens, err = openPart(chosen, maxRowsPart); err != nil {
 		return nil, err
 	}
 	return w, nil
@@ -121,7 +121,7 @@ func sheetsOf(f *zip.File) (sheetList, error) {
 func isTrue(s string) bool { return s == "1" || s == "true" }
 
 // maxTexts is how much text a workbook may share between its cells, all in memory.
-const maxTexts = 64 << 20
+const maxTexts = 32 << 20
 
 // texts is a workbook's table of texts, which cells refer to by number: one block, so that a hundred thousand texts are
 // no burden on the collector.
@@ -143,7 +143,7 @@ func (t *texts) text(i int) (string, bool) {
 
 // load reads the table. A text may be in several runs; how it is pronounced (rPh) is not of it.
 func (t *texts) load(f *zip.File) error {
-	in, err := openPart(f)
+	in, err := openPart(f, maxRowsPart)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (t *texts) load(f *zip.File) error {
 				t.block = append(t.block, el...)
 			}
 		}
-		if len(t.block) > maxTexts || len(t.ends) > maxTexts/8 {
+		if len(t.block) > maxTexts || len(t.ends) > maxTexts/16 {
 			return invalid("The workbook holds more than %d MB of text. Remove the columns that are not needed.", maxTexts>>20)
 		}
 	}

@@ -155,7 +155,7 @@ b_x0041_</t></si></sst>`}
 		"10! Cell B10 holds a formula that was never computed: open the workbook in a spreadsheet program and save it.",
 		"11! Cell B11 refers to a text that the workbook does not hold: save it again in a spreadsheet program.",
 		`12! Cell A12 should hold a number, but holds "abc".`,
-		"13! The row has more than 200 cells.",
+		"13: 2026-11-24|",
 		"14: false|")
 }
 

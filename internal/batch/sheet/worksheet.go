@@ -47,11 +47,17 @@ func (w *worksheet) next() (record, error) {
 	}
 }
 
+// maxLine is the last row of a worksheet (ECMA-376 has no limit, but every spreadsheet program has this one).
+const maxLine = 1 << 20
+
 // row reads a row to its end.
 func (w *worksheet) row(el xml.StartElement) (record, error) {
 	w.line++
 	if r, err := strconv.Atoi(attr(el, "r")); err == nil && r > 0 {
 		w.line = r
+	}
+	if w.line > maxLine {
+		return record{}, damaged(fmt.Errorf("the worksheet has a row %d", w.line))
 	}
 	rec := record{line: w.line, open: true}
 	fault, column := "", 0

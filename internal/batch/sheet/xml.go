@@ -11,9 +11,10 @@ import (
 
 // What one part of a workbook may hold. A zip file of 25 MB can unpack to 25 GB.
 const (
-	maxPart  = 256 << 20 // bytes of XML, unpacked
-	maxToken = 1 << 20   // bytes of one tag or text: a cell's 64 kB, escaped, and what the reader looks ahead
-	maxDepth = 64        // elements in elements
+	maxRowsPart = 160 << 20 // bytes of XML, unpacked: of the worksheet, and of the table of texts
+	maxPart     = 8 << 20   // of any other
+	maxToken    = 1 << 20   // bytes of one tag or text: a cell's 64 kB, escaped, and what the reader looks ahead
+	maxDepth    = 64        // elements in elements
 )
 
 var errTooLarge = errors.New("the part unpacks to more than a workbook may hold")
@@ -27,12 +28,12 @@ type tokens struct {
 	depth int
 }
 
-func openPart(f *zip.File) (*tokens, error) {
+func openPart(f *zip.File, limit int) (*tokens, error) {
 	part, err := f.Open()
 	if err != nil {
 		return nil, damaged(err)
 	}
-	t := &tokens{part: part, in: &meter{in: bufio.NewReader(part), total: maxPart}}
+	t := &tokens{part: part, in: &meter{in: bufio.NewReader(part), total: limit}}
 	t.d = xml.NewDecoder(t.in)
 	return t, nil
 }
@@ -64,7 +65,7 @@ func (t *tokens) next() (xml.Token, error) {
 
 // elements calls visit for every element that begins in a part, with the names of those around it, outermost first.
 func elements(f *zip.File, visit func(around []string, el xml.StartElement)) error {
-	t, err := openPart(f)
+	t, err := openPart(f, maxPart)
 	if err != nil {
 		return err
 	}
