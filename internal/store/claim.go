@@ -55,7 +55,7 @@ func (db *DB) Claim(ctx context.Context, node talkstack.NodeID, free int) ([]tal
 
 // NextDue is when the next queued call may be dialled, as far as it and its batch are concerned; zero when none is queued.
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
-	due, err := db.reader().NextDue(ctx)
+	due, err := db.reader().NextDue(ctx, time.Time{})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, wrap("look for due calls", err)
 	}

@@ -30,7 +30,8 @@ SELECT * FROM calls WHERE sid IN (
 ) ORDER BY created_at DESC, sid DESC;
 
 -- name: NextDue :one
-SELECT not_before FROM calls WHERE state = 'queued' AND batch_id IS NULL ORDER BY not_before LIMIT 1;
+-- The bound says nothing: without one, SQLite reads all calls instead of its index.
+SELECT not_before FROM calls WHERE state = 'queued' AND batch_id IS NULL AND not_before > @since ORDER BY not_before LIMIT 1;
 
 -- name: NextBatchDues :many
 SELECT b.next_dial_at, d.not_before FROM batches b JOIN calls d ON d.sid = (
