@@ -11,9 +11,9 @@ import (
 
 const maxCursor = 500 // bytes, as the document says
 
-// pageQuery is how a list of /v1 is asked for. A handler reads one row more than Limit: it tells pageOf that there is
-// another page.
-type pageQuery struct {
+// PageQuery is how a list of /v1 is asked for, embedded in an input. It is exported because the framework sees no other
+// embedded fields. A handler reads one row more than Limit: it tells pageOf that there is another page.
+type PageQuery struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Entries of a page."`
 	Cursor string `query:"cursor" maxLength:"500" doc:"next_cursor of the page before."`
 }

@@ -51,7 +51,7 @@ type patchAgentRequest struct {
 }
 
 type listAgentsInput struct {
-	pageQuery
+	PageQuery
 	ProjectID talkstack.ProjectID `query:"project_id" maxLength:"100"`
 	Name      string              `query:"name" maxLength:"200" doc:"Agents of exactly this name."`
 }

@@ -37,7 +37,7 @@ func (v1AgentVersion) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Sch
 }
 
 type listVersionsInput struct {
-	pageQuery
+	PageQuery
 	ID talkstack.AgentID `path:"id"`
 }
 

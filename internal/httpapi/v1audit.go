@@ -28,7 +28,7 @@ type v1Actor struct {
 }
 
 type auditQuery struct {
-	pageQuery
+	PageQuery
 	Action   string    `query:"action" maxLength:"100" example:"agent.update"`
 	Resource string    `query:"resource" maxLength:"100" example:"agent"`
 	Since    time.Time `query:"since" doc:"Entries of this instant or later (RFC 3339)." example:"2026-03-01T00:00:00Z"`

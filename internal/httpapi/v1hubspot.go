@@ -68,7 +68,7 @@ type hubspotDisconnected struct {
 }
 
 type hubspotSyncQuery struct {
-	pageQuery
+	PageQuery
 	State string `query:"state" enum:"pending,done,failed"`
 }
 

@@ -48,7 +48,7 @@ type v1PatchNumberInput struct {
 }
 
 type v1ListNumbersInput struct {
-	pageQuery
+	PageQuery
 	ProjectID talkstack.ProjectID `query:"project_id" maxLength:"100"`
 	AgentID   talkstack.AgentID   `query:"agent_id" maxLength:"100"`
 	E164      string              `query:"e164" maxLength:"64" doc:"In E.164 form; its + is written %2B in a query."`

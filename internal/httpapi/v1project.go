@@ -68,7 +68,7 @@ type v1DeleteProjectInput struct {
 	Cascade bool `query:"cascade" doc:"Delete its agents and numbers too. Without it, there must be none."`
 }
 
-type v1ListProjectsInput struct{ pageQuery }
+type v1ListProjectsInput struct{ PageQuery }
 
 func (a *API) v1ProjectRoutes() {
 	const tag = "Projects"
