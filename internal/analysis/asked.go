@@ -40,7 +40,7 @@ func newAsked(text string) asked {
 
 // attitudes are the stems of words for what an answer to an offer tells in any case.
 func attitudes() []string {
-	return []string{"agree", "agre", "accept", "confirm", "want", "wish", "like", "interest", "will", "ready", "open", "approv", "consent"}
+	return []string{"agree", "agre", "accept", "confirm", "want", "wish", "lik", "interest", "will", "ready", "open", "approv", "consent"}
 }
 
 // wants are the attitudes that a no to something special does not deny: who wants no morning appointment may want another.
@@ -48,7 +48,7 @@ func (a *asked) wants() bool { return a.attitude && !a.confirm }
 
 // quantities are the stems of words that only ask for a number or a moment.
 func quantities() []string {
-	return []string{"number", "total", "count", "quantity", "amount", "dollar", "euro", "pound", "usd", "eur", "preferr", "prefer", "requir", "expect", "desir", "request"}
+	return []string{"number", "total", "count", "quantity", "amount", "dollar", "euro", "pound", "usd", "eur", "preferr", "prefer", "requir", "expect", "desir", "request", "choos", "chos", "chosen", "select", "pick", "decid"}
 }
 
 // turnsRound reports whether a word, as its stem, makes the opposite or a part of what follows.

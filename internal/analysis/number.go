@@ -65,7 +65,7 @@ func (s *scene) numberIn(q asked, e *exchange, unit string) (float64, bool) {
 	if tail, ok := correctedTail(words); ok {
 		words = tail
 	}
-	if len(words) == 0 || bounded(words) || slices.ContainsFunc(words, negates) && word(words, 0) != "no" || hasWords(words, "or", "not sure", "dont know", "maybe", "probably", "i guess", "perhaps", "might", "used to") {
+	if len(words) == 0 || bounded(words) || slices.ContainsFunc(words, negates) && word(words, 0) != "no" || hasWords(words, "or", "not sure", "dont know", "maybe", "probably", "i guess", "perhaps", "might", "used to", "was", "last", "previous", "previously", "usually", "normally", "instead of", "too many", "too much", "if") || ofOthers(words) {
 		return 0, false
 	}
 	if q.asksForCode() {
@@ -160,9 +160,7 @@ func (s *scene) toldNumber(q asked) (float64, bool) {
 
 // ofSpeaker reports whether a sentence is about who speaks.
 func ofSpeaker(words []string) bool {
-	if slices.ContainsFunc(words, func(w string) bool {
-		return slices.Contains([]string{"he", "she", "they", "his", "her", "their", "sister", "brother", "friend", "neighbor", "neighbour", "husband", "wife", "mother", "father", "colleague", "boss", "son", "daughter", "you", "your", "everyone", "people's"}, w)
-	}) {
+	if ofOthers(words) || hasWords(words, "you", "your") {
 		return false
 	}
 	return slices.ContainsFunc(words, func(w string) bool {

@@ -70,12 +70,15 @@ func newChoices(options []string) []choice {
 		}) && len(words) > 2
 		out = append(out, c)
 	}
-	for i := range out { // words that all options share tell nothing
-		shared := func(word string) bool {
-			return len(out) > 2 && !slices.ContainsFunc(out, func(c choice) bool { return !slices.Contains(c.tells, word) })
+	var shared []string // words of all options tell nothing
+	for _, w := range out[0].tells {
+		if !slices.ContainsFunc(out, func(c choice) bool { return !slices.Contains(c.tells, w) }) {
+			shared = append(shared, w)
 		}
-		if kept := slices.DeleteFunc(slices.Clone(out[i].tells), shared); len(kept) > 0 {
-			out[i].tells = kept
+	}
+	if !slices.ContainsFunc(out, func(c choice) bool { return len(without(c.tells, shared)) == 0 }) {
+		for i := range out {
+			out[i].tells = without(out[i].tells, shared)
 		}
 	}
 	for i := range out {
@@ -111,10 +114,7 @@ func yesNoOptions(options []string) (yes, no string, ok bool) {
 func chosen(answer []sentence, choices []choice) string {
 	words := wordsOf(answer)
 	if i := lastCorrection(words); i > 0 {
-		if named := namedIn(words[i:], choices); len(named) == 1 {
-			return named[0].option
-		}
-		return ""
+		return plainChoice(words[i:], choices)
 	}
 	for _, t := range answer {
 		if t.question {
@@ -124,10 +124,38 @@ func chosen(answer []sentence, choices []choice) string {
 	if hasWords(words, "not sure", "dont know", "maybe", "either", "or", "both", "any", "whichever", "whatever", "doesnt matter", "dont care", "dont mind", "probably", "perhaps", "if", "but", "except", "unless", "depends", "neither", "used to") {
 		return ""
 	}
-	if named := namedIn(words, choices); len(named) == 1 {
-		return named[0].option
+	return plainChoice(words, choices)
+}
+
+// plainChoice is the only option that words name, when they say nothing else: "premium is too expensive" chooses nothing.
+func plainChoice(words []string, choices []choice) string {
+	named := namedIn(words, choices)
+	if len(named) != 1 {
+		return ""
 	}
-	return ""
+	c := named[0]
+	if c.story {
+		if ofOthers(words) {
+			return ""
+		}
+		return c.option
+	}
+	rest := without(concepts(slices.DeleteFunc(slices.Clone(words), negates)), slices.Concat(c.tells, concepts(tokenize(c.option)), attitudes(), quantities(), moments(), []string{
+		"one", "tak", "think", "definitel", "definitely", "good", "fin", "perfect", "ye", "yes", "yeah", "sure", "option", "try", "sound", "work", "pleas", "s",
+	}))
+	if len(rest) > 0 {
+		return ""
+	}
+	return c.option
+}
+
+// ofOthers reports whether words are about somebody else than who speaks.
+func ofOthers(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		return slices.Contains([]string{
+			"he", "she", "they", "his", "her", "their", "sister", "brother", "friend", "friends", "neighbor", "neighbour", "husband", "wife", "mother", "father", "mom", "dad", "colleague", "boss", "son", "daughter", "everyone", "somebody", "someone",
+		}, w)
+	})
 }
 
 // lastCorrection is where the words begin that correct the ones before; 0 when nothing is corrected.
@@ -193,7 +221,7 @@ func (s *scene) told(choices []choice) string {
 			continue
 		}
 		for _, t := range l.sentences {
-			if t.question || hasWords(t.words, "if", "maybe", "might", "perhaps", "not sure", "used to", "would be", "or", "probably") || hasWords(t.words, "he", "she", "his", "her", "my friend", "my sister", "my brother", "my wife", "my husband") {
+			if t.question || hasWords(t.words, "if", "maybe", "might", "perhaps", "not sure", "used to", "would be", "or", "probably") || ofOthers(t.words) {
 				continue
 			}
 			for _, c := range namedIn(t.words, choices) {

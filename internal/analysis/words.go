@@ -141,7 +141,7 @@ func irregular(w string) (string, bool) {
 	switch w {
 	case "booking", "bookings", "book", "booked", "reservation", "reservations", "reserve", "reserv", "appointments", "appointment":
 		return "appointment", true
-	case "guest", "guests", "persons", "person", "party", "parties", "attendees", "attendee":
+	case "people", "peoples", "guest", "guests", "persons", "person", "party", "parties", "attendees", "attendee":
 		return "people", true
 	case "telephone", "telephon", "mobile", "mobil", "cell", "cellphone", "phon", "phone":
 		return "phone", true
@@ -203,7 +203,7 @@ func isStop(w string) bool {
 		"of", "to", "in", "on", "at", "for", "with", "by", "from", "as", "about", "into", "and", "or", "if", "whether", "so", "then", "than",
 		"what", "whats", "which", "who", "whom", "whose", "when", "where", "how", "please", "ok", "okay", "alright", "well", "just", "also", "any", "some", "still", "really", "actually", "currently", "now", "already", "ever",
 		"say", "says", "said", "tell", "told", "mention", "mentioned", "state", "stated", "give", "gave", "given", "provide", "provided", "indicate", "indicated", "report", "reported",
-		"anymore", "much", "many", "call", "great", "thank", "thanks", "um", "uh", "er", "hi", "hello", "hey", "kind", "sort", "exactly", "during", "conversation", "per":
+		"anymore", "much", "many", "call", "great", "thank", "thanks", "um", "uh", "er", "sorry", "hi", "hello", "hey", "kind", "sort", "exactly", "during", "conversation", "per":
 		return true
 	}
 	return false
