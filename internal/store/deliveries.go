@@ -67,28 +67,6 @@ func laneOf(stream string) int {
 	return int(h.Sum32() % Lanes)
 }
 
-// TestWebhook sends a message of no call to the webhook of one of the user's projects. It is tried once. A project
-// without a webhook is a conflict.
-func (db *DB) TestWebhook(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID) (talkstack.Delivery, error) {
-	id := talkstack.NewDeliveryID()
-	err := db.transact(ctx, "test a webhook", func(q *tx) error {
-		p, err := projectOf(q.LockProject(ctx, query.LockProjectParams{ID: project, UserID: user}))
-		if err != nil {
-			return err
-		}
-		if p.WebhookURL == "" {
-			return talkstack.Errorf(talkstack.CodeConflict, "The project has no webhook URL: set one first.")
-		}
-		now := db.now()
-		d := talkstack.Delivery{ID: id, UserID: user, ProjectID: project, Type: talkstack.EventTest, CreatedAt: now, GiveUpAt: now}
-		return db.insertDelivery(ctx, q, d, string(id), "")
-	})
-	if err != nil {
-		return talkstack.Delivery{}, err
-	}
-	return db.Delivery(ctx, user, id)
-}
-
 // Delivery returns one of the user's webhook messages.
 func (db *DB) Delivery(ctx context.Context, user talkstack.UserID, id talkstack.DeliveryID) (talkstack.Delivery, error) {
 	return deliveryOf(db.reader().Delivery(ctx, query.DeliveryParams{ID: id, UserID: user}))

@@ -51,7 +51,7 @@ type answer struct {
 
 // send makes one request.
 func (w *Worker) send(ctx context.Context, s *store.Sending, body []byte) answer {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	ctx, cancel := context.WithTimeout(ctx, w.RequestLimit)
 	defer cancel()
 	now := w.Now()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Project.WebhookURL, bytes.NewReader(body))
@@ -69,7 +69,7 @@ func (w *Worker) send(ctx context.Context, s *store.Sending, body []byte) answer
 	r.Header.Set("Webhook-Signature", signed)
 	resp, err := w.client.Do(r)
 	if err != nil {
-		return answer{problem: explain(err)}
+		return answer{problem: w.explain(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the status has come, and it alone counts
@@ -101,7 +101,7 @@ func refusal(resp *http.Response, body []byte) string {
 }
 
 // explain says why no answer came, in the words of who set the URL.
-func explain(err error) string {
+func (w *Worker) explain(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // without the URL: it may hold a secret of the receiver's
 	}
@@ -109,7 +109,7 @@ func explain(err error) string {
 		return "The receiver is in a private network, which webhooks may not reach."
 	}
 	if e, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout() {
-		return "No answer came within 10 seconds."
+		return fmt.Sprintf("No answer came within %v.", w.RequestLimit)
 	}
 	return fmt.Sprintf("The receiver could not be reached: %v.", err)
 }

@@ -26,8 +26,8 @@ const (
 	// runLimit is how long a sender goes on before it hands its lane to the next job: a process that stops waits for
 	// no long queue.
 	runLimit = 4 * time.Second
-	// requestLimit bounds one try, from the look-up of the name to the answer.
-	requestLimit = 10 * time.Second
+	// defaultRequestLimit is Config.RequestLimit when that is not set.
+	defaultRequestLimit = 10 * time.Second
 	// jobLimit is more than a sender needs that began its last try just before runLimit.
 	jobLimit = 25 * time.Second
 	// databaseSenders is how many senders of this process use the database at once: a crowd of them must not delay
@@ -44,6 +44,7 @@ type Config struct {
 	Render       func(ctx context.Context, d talkstack.Delivery) ([]byte, error)
 	AllowPrivate bool             // receivers may be in private networks
 	Version      string           // of this program, for the User-Agent
+	RequestLimit time.Duration    // of one try, from the look-up of the name to the answer; 0: 10 s
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger
 }
@@ -61,6 +62,9 @@ type Worker struct {
 func New(c Config) *Worker {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.RequestLimit == 0 {
+		c.RequestLimit = defaultRequestLimit
 	}
 	return &Worker{
 		Config: c, client: newClient(c.AllowPrivate), room: make(chan struct{}, databaseSenders), jitter: randomJitter,

@@ -66,6 +66,3 @@ LIMIT 1000;
 -- name: RotateWebhookSecret :one
 UPDATE projects SET webhook_secret_old = webhook_secret, webhook_secret_old_until = @until, webhook_secret = @secret, updated_at = @now
 WHERE id = @id RETURNING *;
-
--- name: SetWebhookURL :one
-UPDATE projects SET webhook_url = @webhook_url, updated_at = @now WHERE id = @id RETURNING *;

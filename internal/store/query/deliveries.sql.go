@@ -445,42 +445,6 @@ func (q *Queries) SetDeliveryBody(ctx context.Context, arg SetDeliveryBodyParams
 	return result.RowsAffected()
 }
 
-const setWebhookURL = `-- name: SetWebhookURL :one
-UPDATE projects SET webhook_url = ?1, updated_at = ?2 WHERE id = ?3 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
-`
-
-type SetWebhookURLParams struct {
-	WebhookURL string
-	Now        time.Time
-	ID         talkstack.ProjectID
-}
-
-func (q *Queries) SetWebhookURL(ctx context.Context, arg SetWebhookURLParams) (Project, error) {
-	row := q.db.QueryRowContext(ctx, setWebhookURL, arg.WebhookURL, arg.Now, arg.ID)
-	var i Project
-	err := row.Scan(
-		&i.ID,
-		&i.UserID,
-		&i.Name,
-		&i.Description,
-		&i.ActiveAgent,
-		&i.AnalysisSchema,
-		&i.WebhookURL,
-		&i.WebhookSecret,
-		&i.WebhookSecretOld,
-		&i.WebhookSecretOldUntil,
-		&i.MaxCalls,
-		&i.CallsPerSecond,
-		&i.NextDialAt,
-		&i.LastServedAt,
-		&i.RedialInterrupted,
-		&i.DeletedAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-	)
-	return i, err
-}
-
 const updateLane = `-- name: UpdateLane :exec
 UPDATE delivery_lanes SET holder = ?1, held_until = ?2, paused_until = ?3, failures = ?4, alarm_at = ?5
 WHERE project_id = ?6 AND lane = ?7
