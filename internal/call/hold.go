@@ -124,7 +124,7 @@ func (s *Switchboard) hold(ctx context.Context, c talkstack.Call, leg Leg, p *pr
 		Settings: p.agent.Settings, Greeting: p.script.greeting, Message: p.script.voicemail, Voice: p.voice, Rate: leg.Rate(),
 		Brain: p.brain, Synthesizer: s.cfg.Speech.Synthesizer, OnSynthesis: p.meter.synthesised,
 		Transcriber: meteredTranscriber{s.cfg.Speech.NewTranscriber(leg.Rate()), p.meter},
-		Detector: s.cfg.Speech.NewDetector(leg.Rate()), Direction: c.Direction, Log: log,
+		Detector:    s.cfg.Speech.NewDetector(leg.Rate()), Direction: c.Direction, Log: log,
 		Limits: limits(p.agent.Settings.Flow),
 		OnTurn: func(t talkstack.Turn) {
 			s.cfg.OnTurn(t)
