@@ -18,6 +18,7 @@ import (
 	"talkstack"
 	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
+	"talkstack/internal/event"
 	"talkstack/internal/hubspot"
 	"talkstack/internal/store"
 	"talkstack/internal/telemetry"
@@ -66,6 +67,8 @@ type Config struct {
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time // optional: time.Now
+	Events     *event.Bus       // optional: where event streams hear of changed calls; nil: they look now and then
+	Heartbeat  time.Duration    // optional: of event streams; 0 means 15 s
 }
 
 // API serves both API families and everything beside them.
@@ -75,6 +78,7 @@ type API struct {
 	document []byte
 	huma     huma.API
 	previews previewCache
+	streams  *streams
 	metrics  *requestMetrics
 }
 
@@ -93,8 +97,11 @@ func New(c Config) (*API, error) {
 		c.Ready == nil || c.Metrics.Registerer == nil || c.Log == nil {
 		return nil, errors.New("httpapi: a part of the configuration is missing")
 	}
+	if c.Events == nil {
+		c.Events = event.New("", c.Log)
+	}
 	installErrors()
-	a := &API{Config: c, metrics: newRequestMetrics(c.Metrics), previews: newPreviewCache()}
+	a := &API{Config: c, metrics: newRequestMetrics(c.Metrics), previews: newPreviewCache(), streams: newStreams()}
 	mux := chi.NewMux()
 	a.wrap(mux)
 	a.huma = humachi.New(mux, a.humaConfig())

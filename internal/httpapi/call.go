@@ -53,7 +53,12 @@ func (a *API) callRoutes() {
 	}, a.getCall)
 	post(a, "/call/get-call-history", operation{
 		ID: "getCallHistory", Tag: tag, Summary: "A project's calls, newest first",
-		Errors: map[int]string{http.StatusNotFound: "There is no such project."},
+		Description: "Filters stand in the query or in the body; a call must match all of them. A date is a day of UTC.",
+		Errors: map[int]string{
+			http.StatusBadRequest: "projectId is missing, a status is unknown, or a date is not YYYY-MM-DD.",
+			http.StatusNotFound:   "There is no such project.",
+		},
+		Aliases: historyAliases(),
 	}, a.getCallHistory)
 }
 

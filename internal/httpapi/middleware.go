@@ -241,6 +241,10 @@ const timeLimit = 30 * time.Second
 
 func limitTime(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isStream(r) { // it has limits of its own
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), timeLimit)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))

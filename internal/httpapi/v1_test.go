@@ -187,8 +187,10 @@ func TestV1Call(t *testing.T) {
 			"project_id": string(w2.project), "agent_id": string(w2.agent), "agent_version": 1.0,
 			"end_reason":        object{"party": "agent", "code": "agent_hangup", "message": "The agent hung up."},
 			"dynamic_variables": object{"name": "John"}, "missing_variables": list{"agent"}, "slots": object{"newDate": "2026-03-12"},
-			"duration_seconds": 23.4, "cost": object{"total": 0.077, "parts": object{}},
+			"duration_seconds": 23.4, "cost": object{"total": 0.077, "parts": object{"carrier": 0.05, "tts": 0.027}},
 			"latency": object{"p50_ms": 500.0, "p95_ms": 500.0, "turns": 1.0}, "recording_url": nil, "analysis": nil,
+			"usage":    object{"carrier_seconds": 0.0, "asr_seconds": 0.0, "llm_input_tokens": 0.0, "llm_output_tokens": 0.0, "llm_estimated_tokens": 0.0, "tts_characters": 0.0},
+			"batch_id": nil, "batch_row": 0.0, "try": 1.0, "retry_of": nil,
 		}) {
 			if !reflect.DeepEqual(r.At(key), want) {
 				t.Errorf("%s is %v; want %v", key, r.At(key), want)
@@ -196,9 +198,9 @@ func TestV1Call(t *testing.T) {
 		}
 		script := s.Do(t, request{Method: "GET", Path: "/v1/calls/" + string(sid) + "/transcript", Token: w2.Token})
 		want := list{
-			object{"role": "user", "text": "Hello.", "start_ms": 1000.0, "end_ms": 1500.0, "interrupted": false, "words": list{object{"word": "Hello.", "start_ms": 1000.0, "end_ms": 1500.0}}},
+			object{"seq": 0.0, "role": "user", "text": "Hello.", "start_ms": 1000.0, "end_ms": 1500.0, "interrupted": false, "words": list{object{"word": "Hello.", "start_ms": 1000.0, "end_ms": 1500.0}}},
 			object{
-				"role": "agent", "text": "Good morning", "start_ms": 2000.0, "end_ms": 3000.0, "interrupted": true, "words": list{},
+				"seq": 1.0, "role": "agent", "text": "Good morning", "start_ms": 2000.0, "end_ms": 3000.0, "interrupted": true, "words": list{},
 				"latency": object{"endpointing_ms": 300.0, "asr_final_ms": 20.0, "llm_first_token_ms": 100.0, "tts_first_byte_ms": 60.0, "playout_ms": 20.0, "total_ms": 500.0},
 			},
 		}

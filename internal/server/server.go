@@ -22,6 +22,7 @@ import (
 	"talkstack/internal/call"
 	"talkstack/internal/config"
 	"talkstack/internal/dispatch"
+	"talkstack/internal/event"
 	"talkstack/internal/httpapi"
 	"talkstack/internal/hubspot"
 	"talkstack/internal/media/rtp"
@@ -41,6 +42,7 @@ type Server struct {
 	ready   atomic.Bool
 
 	db         *store.DB
+	events     *event.Bus
 	node       talkstack.NodeID
 	speech     *speech
 	ports      *rtp.Ports
@@ -138,7 +140,11 @@ func (s *Server) Demo() *Demo { return s.demo }
 // openStore opens the database and brings it to this version's schema.
 func (s *Server) openStore(ctx context.Context) error {
 	var err error
-	s.db, err = store.Open(ctx, store.Config{URL: s.cfg.DatabaseURL.Reveal(), Path: s.cfg.DatabasePath(), Prices: s.cfg.Prices, Log: s.log})
+	s.node = talkstack.NewNodeID()
+	s.events = event.New(s.node, s.log)
+	s.db, err = store.Open(ctx, store.Config{
+		URL: s.cfg.DatabaseURL.Reveal(), Path: s.cfg.DatabasePath(), Prices: s.cfg.Prices, OnChange: s.events.Publish, Log: s.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -150,7 +156,8 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err := s.db.Migrate(ctx); err != nil {
 		return err
 	}
-	s.node = talkstack.NewNodeID()
+	s.events.Start(ctx, s.db)
+	s.onStop(func(context.Context) { s.events.Stop() })
 	return nil
 }
 
@@ -251,6 +258,7 @@ func (s *Server) listenHTTP(ctx context.Context) error {
 		Handler: api, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(api.EndStreams)
 	s.onStop(func(ctx context.Context) {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
