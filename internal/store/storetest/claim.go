@@ -197,6 +197,12 @@ func testReap(t *testing.T, db *store.DB) {
 	if c := stored(t, db, answered.SID); c.Duration(time.Now()) != 7*time.Second {
 		t.Errorf("an interrupted call lasted for %v, want the 7 s that are known", c.Duration(time.Now()))
 	}
+	if c := stored(t, db, answered.SID); c.Usage != (talkstack.Usage{CarrierSeconds: 7}) || c.Cost != 0.7 || c.CostParts["carrier"] != 0.7 {
+		t.Errorf("an interrupted call used %+v and cost %v, %v", c.Usage, c.Cost, c.CostParts)
+	}
+	if c := stored(t, db, dialing.SID); c.Usage != (talkstack.Usage{}) || c.Cost != 0 {
+		t.Errorf("a call that was not answered used %+v and cost %v", c.Usage, c.Cost)
+	}
 	// The dead node was only slow: it can do nothing any more.
 	wantNotHeld(t, db.MarkDialing(ctx, claimed))
 	wantNotHeld(t, db.FinishCall(ctx, answered, store.Outcome{Ending: Completed()}))

@@ -109,6 +109,10 @@ func Open(t testing.TB, cfg store.Config) *store.DB {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	var err error
+	if cfg.Prices, err = talkstack.ParsePrices("carrier=6/min"); err != nil { // for calls that nobody finishes
+		t.Fatal(err)
+	}
 	db, err := store.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
