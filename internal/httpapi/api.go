@@ -69,6 +69,8 @@ type Config struct {
 	Now        func() time.Time // optional: time.Now
 	Events     *event.Bus       // optional: where event streams hear of changed calls; nil: they look now and then
 	Heartbeat  time.Duration    // optional: of event streams; 0 means 15 s
+
+	PrivateWebhooks bool // webhook URLs may lead into private networks
 }
 
 // API serves both API families and everything beside them.

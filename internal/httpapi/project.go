@@ -7,6 +7,7 @@ import (
 
 	"talkstack"
 	"talkstack/internal/store"
+	"talkstack/internal/webhook"
 )
 
 // project is the project object: one shape everywhere, timestamps always filled (Q12).
@@ -46,7 +47,7 @@ type updateProjectRequest struct {
 	_           struct{}     `additionalProperties:"true"`
 	Name        sent[string] `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Demo Project"`
 	Description sent[string] `json:"description,omitempty" maxLength:"5000" example:"This is a project."`
-	WebhookURL  sent[string] `json:"webhookUrl,omitempty" nullable:"true" maxLength:"2000" doc:"Receives the project's call updates; null or empty: nobody does." example:"https://example.com/hook"`
+	WebhookURL  sent[string] `json:"webhookUrl,omitempty" nullable:"true" maxLength:"2048" doc:"Receives the project's call updates; null or empty: nobody does." example:"https://example.com/hook"`
 }
 
 type updateProjectInput struct {
@@ -67,7 +68,7 @@ type deleteProjectInput struct {
 type addWebhookRequest struct {
 	_          struct{}            `additionalProperties:"true"`
 	ProjectID  talkstack.ProjectID `json:"projectId" minLength:"1" maxLength:"100"`
-	WebhookURL string              `json:"webhookURL" minLength:"1" maxLength:"2000" format:"uri" example:"https://example.com/hook"`
+	WebhookURL string              `json:"webhookURL" minLength:"1" maxLength:"2048" format:"uri" example:"https://example.com/hook"`
 }
 
 type projectResponse struct {
@@ -226,6 +227,8 @@ func (a *API) addWebhook(ctx context.Context, in *struct{ Body addWebhookRequest
 
 // webhookURL checks the URL that a project's webhook messages are to go to. Empty: to nobody.
 func (a *API) webhookURL(field, address string) (string, error) {
-	address = strings.TrimSpace(address)
-	return address, nil
+	if strings.TrimSpace(address) == "" {
+		return "", nil
+	}
+	return webhook.CheckURL(field, address, a.PrivateWebhooks)
 }

@@ -51,7 +51,7 @@ type v1PatchProjectRequest struct {
 	MaxCalls          sent[int]               `json:"max_calls,omitempty" minimum:"1" maximum:"10000"`
 	CallsPerSecond    sent[float64]           `json:"calls_per_second,omitempty" minimum:"0" maximum:"1000"`
 	RedialInterrupted sent[int]               `json:"redial_interrupted,omitempty" minimum:"0" maximum:"3"`
-	WebhookURL        sent[string]            `json:"webhook_url,omitempty" nullable:"true" maxLength:"2000" doc:"Null or empty: none." example:"https://example.com/hook"`
+	WebhookURL        sent[string]            `json:"webhook_url,omitempty" nullable:"true" maxLength:"2048" doc:"Null or empty: none." example:"https://example.com/hook"`
 }
 
 type v1ProjectPath struct {

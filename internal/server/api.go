@@ -25,7 +25,7 @@ func (s *Server) newAPI(ctx context.Context) (*httpapi.API, error) {
 	}
 	return httpapi.New(httpapi.Config{
 		DB: s.db, Accounts: s.accounts, Signer: signer, Calls: s.board, Analyses: s.analyses, Voices: s.speech, Recordings: s.recordings, HubSpot: s.hubspot,
-		PublicURL: s.cfg.PublicURL, TrustProxy: s.cfg.TrustProxy, Ready: s.checks, Metrics: s.metrics, Version: s.version, Log: s.log, Events: s.events,
+		PublicURL: s.cfg.PublicURL, TrustProxy: s.cfg.TrustProxy, PrivateWebhooks: s.cfg.PrivateWebhooks(), Ready: s.checks, Metrics: s.metrics, Version: s.version, Log: s.log, Events: s.events,
 	})
 }
 

@@ -44,14 +44,15 @@ func (db *DB) DeleteProject(ctx context.Context, user talkstack.UserID, id talks
 		if err := q.DeleteAgentsOfProject(ctx, query.DeleteAgentsOfProjectParams{ProjectID: id, Now: &now}); err != nil {
 			return err
 		}
-		batches, err := db.retire(ctx, q, user, id, "", "The project was deleted before the call was dialled.")
+		// Before its calls end: the webhook of a project that is gone is told nothing.
+		if err := q.DeleteProject(ctx, query.DeleteProjectParams{ID: id, Now: &now}); err != nil {
+			return err
+		}
+		batches, err := db.retire(ctx, q, id, "", "The project was deleted before the call was dialled.")
 		if err != nil {
 			return err
 		}
 		if err := q.ClearActiveProject(ctx, query.ClearActiveProjectParams{ID: user, ProjectID: orNull(id), Now: now}); err != nil {
-			return err
-		}
-		if err := q.DeleteProject(ctx, query.DeleteProjectParams{ID: id, Now: &now}); err != nil {
 			return err
 		}
 		return db.audit(ctx, q, user, "project.delete", "project", string(id), map[string]any{
@@ -85,7 +86,7 @@ func (db *DB) DeleteAgent(ctx context.Context, user talkstack.UserID, id talksta
 		if _, err := q.ClearActiveAgent(ctx, query.ClearActiveAgentParams{ID: project, AgentID: orNull(id), Now: now}); err != nil {
 			return err
 		}
-		batches, err := db.retire(ctx, q, user, project, id, "The agent was deleted before the call was dialled.")
+		batches, err := db.retire(ctx, q, project, id, "The agent was deleted before the call was dialled.")
 		if err != nil {
 			return err
 		}
@@ -99,37 +100,49 @@ func (db *DB) DeleteAgent(ctx context.Context, user talkstack.UserID, id talksta
 }
 
 // retire cancels the batches and ends the waiting calls of a project, or of one of its agents, whose row the transaction
-// has locked: none can join, and none can be claimed meanwhile. It returns the batches.
-func (db *DB) retire(ctx context.Context, q *tx, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID, why string) ([]talkstack.BatchID, error) {
-	now := db.now()
-	batches, err := q.CancelBatchesOf(ctx, query.CancelBatchesOfParams{UserID: user, ProjectID: project, AgentID: agent, Now: &now})
+// has locked: none can join, and none can be claimed meanwhile. It returns the batches; what waits of them is ended by
+// their own jobs.
+func (db *DB) retire(ctx context.Context, q *tx, project talkstack.ProjectID, agent talkstack.AgentID, why string) ([]talkstack.BatchID, error) {
+	batches, err := db.cancelBatches(ctx, q, project, agent)
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(batches)
 	// A claimed call shows as queued, and nothing was sent: it is not dialled. Before the queued ones, so that one
 	// which is given back at this moment is among either.
-	if err := q.RequestHangupOfClaimed(ctx, query.RequestHangupOfClaimedParams{ProjectID: project, AgentID: agent, Now: &now}); err != nil {
+	err = q.RequestHangupOfClaimed(ctx, query.RequestHangupOfClaimedParams{ProjectID: project, AgentID: agent, Now: new(db.now())})
+	if err != nil {
 		return nil, err
 	}
 	queued, err := q.LockQueuedCallsOf(ctx, query.LockQueuedCallsOfParams{ProjectID: project, AgentID: agent, MaxCalls: endAtOnce})
 	if err != nil {
 		return nil, err
 	}
-	ended, err := db.endHeld(ctx, q, project, agent, why, endAtOnce-len(queued))
-	if err != nil {
-		return nil, err
-	}
-	if err := db.endWaiting(ctx, q, queued, why); err != nil {
-		return nil, err
-	}
-	if len(queued)+ended < endAtOnce {
-		return batches, nil
+	if err := db.endWaiting(ctx, q, queued, why); err != nil || len(queued) < endAtOnce {
+		return batches, err
 	}
 	if err := q.HoldQueuedCallsOf(ctx, query.HoldQueuedCallsOfParams{ProjectID: project, AgentID: agent}); err != nil {
 		return nil, err
 	}
 	return batches, db.enqueue(ctx, q, EndCallsJob{ProjectID: project, AgentID: agent, Why: why}, nil)
+}
+
+func (db *DB) cancelBatches(ctx context.Context, q *tx, project talkstack.ProjectID, agent talkstack.AgentID) ([]talkstack.BatchID, error) {
+	rows, err := q.LockOpenBatchesOf(ctx, query.LockOpenBatchesOfParams{ProjectID: project, AgentID: agent})
+	if err != nil {
+		return nil, err
+	}
+	cancelled := make([]talkstack.BatchID, len(rows))
+	for i, r := range rows {
+		b, err := batchOf(r, nil)
+		if err != nil {
+			return nil, err
+		}
+		if err := db.setBatchState(ctx, q, &b, talkstack.BatchCancelled); err != nil {
+			return nil, err
+		}
+		cancelled[i] = b.ID
+	}
+	return cancelled, nil
 }
 
 // endHeld ends up to limit held calls of a project, or of one of its agents.

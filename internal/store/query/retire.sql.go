@@ -12,52 +12,9 @@ import (
 	"talkstack"
 )
 
-const cancelBatchesOf = `-- name: CancelBatchesOf :many
-
-UPDATE batches SET state = 'cancelled', completed_at = ?1
-WHERE user_id = ?2 AND project_id = ?3 AND (agent_id = ?4 OR ?4 = '')
-  AND state IN ('loading', 'running', 'paused') RETURNING id
-`
-
-type CancelBatchesOfParams struct {
-	Now       *time.Time
-	UserID    talkstack.UserID
-	ProjectID talkstack.ProjectID
-	AgentID   talkstack.AgentID
-}
-
-// What ends with a project or an agent. An empty agent is any of the project's. The states are written as in the partial
-// indexes, so that a project with a million ended calls is not read through.
-func (q *Queries) CancelBatchesOf(ctx context.Context, arg CancelBatchesOfParams) ([]talkstack.BatchID, error) {
-	rows, err := q.db.QueryContext(ctx, cancelBatchesOf,
-		arg.Now,
-		arg.UserID,
-		arg.ProjectID,
-		arg.AgentID,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []talkstack.BatchID
-	for rows.Next() {
-		var id talkstack.BatchID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const holdQueuedCallsOf = `-- name: HoldQueuedCallsOf :exec
-UPDATE calls SET state = 'held' WHERE project_id = ?1 AND (agent_id = ?2 OR ?2 = '') AND state = 'queued'
+UPDATE calls SET state = 'held'
+WHERE project_id = ?1 AND (agent_id = ?2 OR ?2 = '') AND state = 'queued' AND batch_id IS NULL
 `
 
 type HoldQueuedCallsOfParams struct {
@@ -144,9 +101,66 @@ func (q *Queries) LockHeldCallsOf(ctx context.Context, arg LockHeldCallsOfParams
 	return items, nil
 }
 
+const lockOpenBatchesOf = `-- name: LockOpenBatchesOf :many
+
+SELECT id, user_id, project_id, agent_id, agent_version, from_number, name, state, total, queued, rejected, calls_per_second, next_dial_at, windows, time_zone, retry, start_at, loaded_at, created_at, completed_at FROM batches WHERE project_id = ?1 AND (agent_id = ?2 OR ?2 = '')
+  AND state IN ('loading', 'running', 'paused') ORDER BY id /*FOR NO KEY UPDATE*/ LIMIT 1000000
+`
+
+type LockOpenBatchesOfParams struct {
+	ProjectID talkstack.ProjectID
+	AgentID   talkstack.AgentID
+}
+
+// What ends with a project or an agent. An empty agent is any of the project's. The states are written as in the partial
+// indexes, so that a project with a million ended calls is not read through.
+func (q *Queries) LockOpenBatchesOf(ctx context.Context, arg LockOpenBatchesOfParams) ([]Batch, error) {
+	rows, err := q.db.QueryContext(ctx, lockOpenBatchesOf, arg.ProjectID, arg.AgentID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Batch
+	for rows.Next() {
+		var i Batch
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.ProjectID,
+			&i.AgentID,
+			&i.AgentVersion,
+			&i.FromNumber,
+			&i.Name,
+			&i.State,
+			&i.Total,
+			&i.Queued,
+			&i.Rejected,
+			&i.CallsPerSecond,
+			&i.NextDialAt,
+			&i.Windows,
+			&i.TimeZone,
+			&i.Retry,
+			&i.StartAt,
+			&i.LoadedAt,
+			&i.CreatedAt,
+			&i.CompletedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockQueuedCallsOf = `-- name: LockQueuedCallsOf :many
-SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE project_id = ?1 AND (agent_id = ?2 OR ?2 = '') AND state = 'queued'
-ORDER BY sid /*FOR UPDATE*/ LIMIT ?3
+SELECT sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at FROM calls WHERE project_id = ?1 AND (agent_id = ?2 OR ?2 = '')
+  AND state = 'queued' AND batch_id IS NULL ORDER BY sid /*FOR UPDATE*/ LIMIT ?3
 `
 
 type LockQueuedCallsOfParams struct {
@@ -220,7 +234,7 @@ func (q *Queries) LockQueuedCallsOf(ctx context.Context, arg LockQueuedCallsOfPa
 
 const requestHangupOfClaimed = `-- name: RequestHangupOfClaimed :exec
 UPDATE calls SET hangup_requested_at = ?1
-WHERE project_id = ?2 AND (agent_id = ?3 OR ?3 = '')
+WHERE project_id = ?2 AND (agent_id = ?3 OR ?3 = '') AND batch_id IS NULL
   AND state IN ('claimed', 'dialing', 'live') AND state = 'claimed' AND hangup_requested_at IS NULL
 `
 
