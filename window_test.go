@@ -57,12 +57,21 @@ func TestNextOpening(t *testing.T) {
 		"today again in a week":   {[]talkstack.CallingWindow{{Days: []string{"tue"}, From: "09:00", To: "10:00"}}, []string{"UTC"}, "2026-11-24T10:00:00Z", "2026-12-01T09:00:00Z"},
 		"an hour that is skipped": {[]talkstack.CallingWindow{{From: "02:00", To: "03:00"}}, []string{"Europe/Berlin"}, "2026-03-29T00:30:00Z", "2026-03-30T00:00:00Z"},
 		"half of it is skipped":   {[]talkstack.CallingWindow{{From: "02:30", To: "03:30"}}, []string{"Europe/Berlin"}, "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z"},
-		"an hour that comes twice": {[]talkstack.CallingWindow{{From: "02:00", To: "02:30"}}, []string{"Europe/Berlin"},
-			"2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z"}, // 02:30 in summer time; 02:00 comes again
-		"a day that was left out": {[]talkstack.CallingWindow{{Days: []string{"fri"}, From: "00:00", To: "24:00"}}, []string{"Pacific/Apia"},
-			"2011-12-30T09:59:00Z", "2012-01-05T10:00:00Z"}, // Samoa had no Friday 30 December 2011
-		"after daylight saving time begins": {[]talkstack.CallingWindow{{From: "09:00", To: "10:00"}}, []string{"America/Phoenix", "America/Denver"},
-			"2026-05-01T12:00:00Z", "2026-11-01T16:00:00Z"}, // an hour apart all summer
+		"an hour that comes twice": { // at 02:30 in summer time; 02:00 comes again
+			[]talkstack.CallingWindow{{From: "02:00", To: "02:30"}},
+			[]string{"Europe/Berlin"},
+			"2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z",
+		},
+		"a day that was left out": { // Samoa had no Friday 30 December 2011
+			[]talkstack.CallingWindow{{Days: []string{"fri"}, From: "00:00", To: "24:00"}},
+			[]string{"Pacific/Apia"},
+			"2011-12-30T09:59:00Z", "2012-01-05T10:00:00Z",
+		},
+		"zones an hour apart all summer": {
+			[]talkstack.CallingWindow{{From: "09:00", To: "10:00"}},
+			[]string{"America/Phoenix", "America/Denver"},
+			"2026-05-01T12:00:00Z", "2026-11-01T16:00:00Z",
+		},
 		"malformed": {[]talkstack.CallingWindow{{From: "9", To: "10:00"}}, []string{"UTC"}, "2026-05-01T12:00:00Z", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,14 +19,14 @@ func open(r io.ReaderAt, size int64) (source, error) {
 		return nil, invalid("The file is larger than %d MB. Split it into several.", MaxFile>>20)
 	}
 	head := make([]byte, min(size, 4096))
-	if n, err := r.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read a sheet: %w", err)
-	} else if n == 0 {
-		return nil, invalid("The file is empty. Its first row must name the columns, one of them number.")
-	} else {
-		head = head[:n]
 	}
+	head = head[:n]
 	switch {
+	case n == 0:
+		return nil, invalid("The file is empty. Its first row must name the columns, one of them number.")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return openZip(r, size)
 	case bytes.HasPrefix(head, []byte{0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1}): // OLE compound file, MS-CFB 2.2
