@@ -55,7 +55,7 @@ func allowedImports() map[string][]string {
 
 		"internal/media": {},
 
-		"internal/httpapi/httpapitest": {"internal/httpapi", "internal/analysis", "internal/hubspot", "internal/auth", "internal/store", "internal/mail", "internal/media", "internal/telemetry"},
+		"internal/httpapi/httpapitest": {"internal/httpapi", "internal/analysis", "internal/hubspot", "internal/batch", "internal/auth", "internal/store", "internal/mail", "internal/media", "internal/telemetry"},
 
 		// Beside the column, under server. They return concrete types and know nothing of calls.
 		"internal/sip":            {"internal/media"},

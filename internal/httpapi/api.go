@@ -18,6 +18,7 @@ import (
 	"talkstack"
 	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
+	"talkstack/internal/batch"
 	"talkstack/internal/event"
 	"talkstack/internal/hubspot"
 	"talkstack/internal/store"
@@ -52,25 +53,25 @@ type Check struct {
 
 // Config is what an API needs. Every field without "optional" must be set.
 type Config struct {
-	DB         *store.DB
-	Accounts   *auth.Accounts
-	Signer     *auth.Signer // of recording links
-	Calls      Calls
-	Analyses   *analysis.Service
-	Voices     Voices
-	Recordings Recordings
-	HubSpot    *hubspot.Connector
-	PublicURL  string                            // what links start with: "https://talk.example"; empty: from the request
-	TrustProxy bool                              // believe X-Forwarded-For, -Host and -Proto: only behind a proxy that sets them
-	Ready      func(ctx context.Context) []Check // for /readyz
-	Metrics    telemetry.Metrics
-	Version    string
-	Log        *slog.Logger
-	Now        func() time.Time // optional: time.Now
-	Events     *event.Bus       // optional: where event streams hear of changed calls; nil: they look now and then
-	Heartbeat  time.Duration    // optional: of event streams; 0 means 15 s
-
-	PrivateWebhooks bool // webhook URLs may lead into private networks
+	DB              *store.DB
+	Accounts        *auth.Accounts
+	Signer          *auth.Signer // of recording links
+	Calls           Calls
+	Batches         *batch.Batches
+	Analyses        *analysis.Service
+	Voices          Voices
+	Recordings      Recordings
+	HubSpot         *hubspot.Connector
+	PublicURL       string                            // what links start with: "https://talk.example"; empty: from the request
+	TrustProxy      bool                              // believe X-Forwarded-For, -Host and -Proto: only behind a proxy that sets them
+	PrivateWebhooks bool                              // webhooks may be in private networks
+	Ready           func(ctx context.Context) []Check // for /readyz
+	Metrics         telemetry.Metrics
+	Version         string
+	Log             *slog.Logger
+	Now             func() time.Time // optional: time.Now
+	Events          *event.Bus       // optional: where event streams hear of changed calls; nil: they look now and then
+	Heartbeat       time.Duration    // optional: of event streams; 0 means 15 s
 }
 
 // API serves both API families and everything beside them.
@@ -95,7 +96,7 @@ func New(c Config) (*API, error) {
 			return nil, fmt.Errorf("httpapi: public URL %q: must be http:// or https:// and a host", c.PublicURL)
 		}
 	}
-	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Analyses == nil || c.Voices == nil || c.Recordings == nil || c.HubSpot == nil ||
+	if c.DB == nil || c.Accounts == nil || c.Signer == nil || c.Calls == nil || c.Batches == nil || c.Analyses == nil || c.Voices == nil || c.Recordings == nil || c.HubSpot == nil ||
 		c.Ready == nil || c.Metrics.Registerer == nil || c.Log == nil {
 		return nil, errors.New("httpapi: a part of the configuration is missing")
 	}
@@ -132,6 +133,7 @@ func (a *API) routes() {
 	a.projectRoutes()
 	a.agentRoutes()
 	a.callRoutes()
+	a.batchRoutes()
 	a.analysisRoutes()
 	a.voiceRoutes()
 	a.numberRoutes()
@@ -139,8 +141,11 @@ func (a *API) routes() {
 	a.v1NumberRoutes()
 	a.v1AgentRoutes()
 	a.v1CallRoutes()
+	a.v1BatchRoutes()
+	a.v1DoNotCallRoutes()
 	a.v1AnalysisRoutes()
 	a.v1AuditRoutes()
+	a.v1WebhookRoutes()
 	a.v1HubSpotRoutes()
 	a.healthRoutes()
 }

@@ -61,7 +61,7 @@ func (c *bodyContext) Unwrap() huma.Context { return c.humaContext }
 // The Content-Type of a request without a body does not count (Q42).
 func (a *API) readBody(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
-	if op.RequestBody == nil {
+	if direct, _ := op.Metadata[directKey].(bool); direct || op.RequestBody == nil {
 		next(ctx)
 		return
 	}

@@ -230,7 +230,11 @@ func (a *API) refuseBadText(ctx huma.Context, next func(huma.Context)) {
 // limitBody stops a request that sends more than any endpoint takes, and drops its connection.
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		limit := int64(maxBody)
+		if isUpload(r) {
+			limit = maxForm
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -245,7 +249,11 @@ func limitTime(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), timeLimit)
+		limit := timeLimit
+		if longLasting(r) {
+			limit = transferTimeout
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -17,6 +17,7 @@ const (
 	aliasesKey = "aliases" // map[string]string: a spelling that is accepted → the canonical one
 	queryKey   = "query"   // map[string]reflect.Kind: fields of the body that may stand in the query instead
 	accessKey  = "access"  // access
+	directKey  = "direct"  // bool: the handler reads the body itself
 )
 
 // access says who may call an operation.

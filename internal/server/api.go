@@ -6,6 +6,7 @@ import (
 
 	"talkstack"
 	"talkstack/internal/auth"
+	"talkstack/internal/batch"
 	"talkstack/internal/httpapi"
 	"talkstack/internal/mail"
 )
@@ -24,7 +25,7 @@ func (s *Server) newAPI(ctx context.Context) (*httpapi.API, error) {
 		return nil, err
 	}
 	return httpapi.New(httpapi.Config{
-		DB: s.db, Accounts: s.accounts, Signer: signer, Calls: s.board, Analyses: s.analyses, Voices: s.speech, Recordings: s.recordings, HubSpot: s.hubspot,
+		DB: s.db, Accounts: s.accounts, Signer: signer, Calls: s.board, Batches: s.newBatches(), Analyses: s.analyses, Voices: s.speech, Recordings: s.recordings, HubSpot: s.hubspot,
 		PublicURL: s.cfg.PublicURL, TrustProxy: s.cfg.TrustProxy, PrivateWebhooks: s.cfg.PrivateWebhooks(), Ready: s.checks, Metrics: s.metrics, Version: s.version, Log: s.log, Events: s.events,
 	})
 }
@@ -86,4 +87,9 @@ func (s *Server) hearing() string {
 		return "with the local recogniser"
 	}
 	return "nothing: " + talkstack.ErrorMessage(s.speech.fault)
+}
+
+// newBatches is what turns lists into calls.
+func (s *Server) newBatches() *batch.Batches {
+	return batch.New(batch.Config{DB: s.db, Region: s.cfg.DefaultRegion, Wake: s.dispatcher.Wake, Log: s.log.With("part", "batches")})
 }

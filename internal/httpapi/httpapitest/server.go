@@ -24,6 +24,7 @@ import (
 	"talkstack"
 	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
+	"talkstack/internal/batch"
 	"talkstack/internal/httpapi"
 	"talkstack/internal/hubspot"
 	"talkstack/internal/mail"
@@ -71,7 +72,7 @@ func New(t testing.TB, db *store.DB, clock *Clock, changes ...func(*httpapi.Conf
 	}
 	c := httpapi.Config{
 		HubSpot: connector,
-		DB:      db, Accounts: s.Accounts, Signer: s.Signer, Calls: s.Calls, Analyses: analysis.New(analysis.Config{DB: db, Log: log, Now: clock.Now}), Voices: s.Voices, Recordings: s.Recordings,
+		DB:      db, Accounts: s.Accounts, Signer: s.Signer, Calls: s.Calls, Batches: batch.New(batch.Config{DB: db, Region: "US", Now: clock.Now, Log: log}), Analyses: analysis.New(analysis.Config{DB: db, Log: log, Now: clock.Now}), Voices: s.Voices, Recordings: s.Recordings,
 		Ready: func(ctx context.Context) []httpapi.Check {
 			return []httpapi.Check{{Name: "database", Err: db.Ping(ctx)}}
 		},
