@@ -71,10 +71,12 @@ func KnownRegion(region string) bool { return phonenumbers.GetSupportedRegions()
 
 // isScientific reports whether s is written with an exponent, such as 4.15555E+10 or 4,15555E+10.
 func isScientific(s string) bool {
-	mantissa, exponent, ok := strings.Cut(strings.ToLower(s), "e")
-	exponent = strings.TrimLeft(exponent, "+-")
-	mantissa = strings.NewReplacer(".", "", ",", "").Replace(strings.TrimLeft(mantissa, "+-"))
-	return ok && mantissa != "" && exponent != "" && !strings.ContainsFunc(mantissa+exponent, notDigit)
+	at := strings.IndexAny(s, "eE")
+	if at < 0 {
+		return false
+	}
+	mantissa, exponent := strings.Trim(s[:at], "0123456789+-"), strings.TrimLeft(s[at+1:], "+-")
+	return (mantissa == "" && at > 0 || mantissa == "." || mantissa == ",") && exponent != "" && !strings.ContainsFunc(exponent, notDigit)
 }
 
 func notDigit(r rune) bool { return r < '0' || r > '9' }
