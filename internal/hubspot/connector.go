@@ -57,7 +57,7 @@ func New(ctx context.Context, c Config) (*Connector, error) {
 		return nil, err
 	}
 	return &Connector{
-		db: c.DB, app: strings.TrimRight(app, "/"), state: &stateSealer{key: key, now: c.Now}, pace: newPacer(c.Now), now: c.Now, log: c.Log,
+		db: c.DB, app: strings.TrimRight(app, "/"), state: &stateSealer{key: key, now: c.Now}, pace: newPacer(), now: c.Now, log: c.Log,
 		client: &client{base: strings.TrimRight(base, "/"), id: c.ClientID, secret: c.ClientSecret, http: &http.Client{
 			Timeout: requestLimit,
 			Transport: &http.Transport{ // no proxy

@@ -21,20 +21,20 @@ const (
 
 // pacer spaces the requests of each account, so that a crowd of calls does not run into HubSpot's limits.
 type pacer struct {
-	now  func() time.Time
+	off  bool // for tests: requests leave at once
 	mu   sync.Mutex
 	next map[talkstack.UserID]time.Time // when the account's next request may leave
 }
 
-func newPacer(now func() time.Time) *pacer {
-	return &pacer{now: now, next: map[talkstack.UserID]time.Time{}}
+func newPacer() *pacer {
+	return &pacer{next: map[talkstack.UserID]time.Time{}}
 }
 
 // reserve takes the account's next turn, and returns how long it is until then. A turn that is too far away is not taken.
 func (p *pacer) reserve(user talkstack.UserID, every time.Duration) (wait time.Duration, taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
+	now := time.Now() // real time: it is about load
 	if len(p.next) >= maxPaced {
 		for u, at := range p.next {
 			if at.Before(now) {
@@ -55,6 +55,9 @@ func (p *pacer) reserve(user talkstack.UserID, every time.Duration) (wait time.D
 
 // wait waits for the account's next turn.
 func (p *pacer) wait(ctx context.Context, user talkstack.UserID, every time.Duration) error {
+	if p.off {
+		return nil
+	}
 	d, taken := p.reserve(user, every)
 	if !taken {
 		return &putOff{wait: d}

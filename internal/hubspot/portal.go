@@ -26,6 +26,14 @@ type putOff struct {
 
 func (e *putOff) Error() string { return fmt.Sprintf("hubspot: not before %s", e.wait) }
 
+// renewalError says that there is no new access token for now. Whatever HubSpot has answered, it was not about the call.
+type renewalError struct {
+	cause error
+}
+
+func (e *renewalError) Error() string { return "hubspot: renew the access token: " + e.cause.Error() }
+func (e *renewalError) Unwrap() error { return e.cause }
+
 const (
 	// refreshLimit is how long one may take to get a new access token before somebody else tries.
 	refreshLimit = 30 * time.Second
@@ -59,7 +67,7 @@ func (p *portal) refresh(ctx context.Context) error {
 		return errors.Join(p.breaks(ctx, err), errBroken)
 	}
 	if err != nil {
-		return errors.Join(err, p.c.db.EndHubSpotRefresh(ctx, p.conn))
+		return errors.Join(&renewalError{err}, p.c.db.EndHubSpotRefresh(ctx, p.conn))
 	}
 	if t.Refresh == "" {
 		t.Refresh = p.conn.RefreshToken // it may be left out when it stays (RFC 6749 section 6)

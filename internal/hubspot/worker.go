@@ -107,8 +107,9 @@ func (w *Worker) settle(ctx context.Context, p *portal, sync talkstack.HubSpotSy
 		return errors.Join(db.NoteHubSpotError(ctx, sync.CallSID, "HubSpot refuses the connection: connect again."), w.snooze(now, sync, brokenWait))
 	}
 	e, ok := errors.AsType[*apiError](err)
+	_, renewal := errors.AsType[*renewalError](err)
 	switch {
-	case !ok:
+	case !ok, renewal && e.pause() == 0:
 		return errors.Join(db.NoteHubSpotError(ctx, sync.CallSID, explain(err)), err)
 	case e.pause() > 0:
 		if err := db.PauseHubSpot(ctx, p.conn.UserID, now.Add(e.pause())); err != nil {

@@ -225,20 +225,14 @@ func (p *Portal) RefreshTokens() int {
 	return n
 }
 
-// ServeHTTP wraps the endpoints in what goes wrong.
+// wrap wraps the endpoints in what goes wrong.
 func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
-		var hit *Fault
-		for _, f := range s.faults {
-			if f.Times > 0 && (f.Match == nil || f.Match(r)) {
-				f.Times--
-				hit = f
-				break
-			}
-		}
+		faults := append([]*Fault(nil), s.faults...)
 		s.mu.Unlock()
+		hit := s.take(faults, r)
 		if hit == nil {
 			next.ServeHTTP(w, r)
 			return
@@ -266,6 +260,25 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 		w.WriteHeader(hit.Status)
 		_, _ = w.Write([]byte(hit.Body))
 	})
+}
+
+// take finds the first fault that a request meets, and counts it. Matching is done without the lock: it may look at the server.
+func (s *Server) take(faults []*Fault, r *http.Request) *Fault {
+	for _, f := range faults {
+		if f.Match != nil && !f.Match(r) {
+			continue
+		}
+		s.mu.Lock()
+		hit := f.Times > 0
+		if hit {
+			f.Times--
+		}
+		s.mu.Unlock()
+		if hit {
+			return f
+		}
+	}
+	return nil
 }
 
 func (s *Server) routes() http.Handler {

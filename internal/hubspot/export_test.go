@@ -1,0 +1,4 @@
+package hubspot
+
+// WithoutPace lets requests leave at once.
+func (c *Connector) WithoutPace() { c.pace.off = true }
