@@ -128,3 +128,12 @@ func TestParseNumber(t *testing.T) {
 		t.Error("regions are not told apart")
 	}
 }
+
+func BenchmarkParseNumber(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, reason := sheet.ParseNumber("+1 (415) 555-0101", ""); reason != "" {
+			b.Fatal(reason)
+		}
+	}
+}
