@@ -84,6 +84,7 @@ func (m *model) serve(w http.ResponseWriter, r *http.Request) {
 		}}}, "")
 	}
 	chunk(w, map[string]any{}, finish)
+	_, _ = fmt.Fprintf(w, `data: {"id":"c","object":"chat.completion.chunk","model":"test","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`+"\n\n", promptTokens, answerTokens)
 	_, _ = fmt.Fprint(w, "data: [DONE]\n\n")
 }
 
@@ -99,6 +100,45 @@ func chunk(w http.ResponseWriter, delta map[string]any, finish string) {
 	}
 	_, _ = fmt.Fprintf(w, "data: %s\n\n", b)
 	_ = http.NewResponseController(w).Flush()
+}
+
+// What the model counts for each answer that is read to its end.
+const promptTokens, answerTokens = 1000, 10
+
+// wantCost checks what a call has used and what it cost, by the prices of the test.
+func wantCost(t *testing.T, s *system, c client.Call, asked int) {
+	t.Helper()
+	status, answer := s.exchange(t, http.MethodGet, "/v1/calls/"+string(c.SID), http.NoBody)
+	var got struct {
+		Seconds float64         `json:"duration_seconds"`
+		Usage   talkstack.Usage `json:"usage"`
+		Cost    struct {
+			Total float64            `json:"total"`
+			Parts map[string]float64 `json:"parts"`
+		} `json:"cost"`
+	}
+	if err := json.Unmarshal(answer, &got); err != nil || status != http.StatusOK {
+		t.Fatalf("%d: %s (%v)", status, answer, err)
+	}
+	t.Logf("%.1f s used %+v and cost %+v", got.Seconds, got.Usage, got.Cost)
+	u := got.Usage
+	if u.CarrierSeconds < 10 || u.CarrierSeconds < got.Seconds-1 || u.CarrierSeconds > got.Seconds+1 {
+		t.Errorf("the carrier was used for %.1f s of %.1f", u.CarrierSeconds, got.Seconds)
+	}
+	if u.ASRSeconds < 0.9*u.CarrierSeconds || u.ASRSeconds > u.CarrierSeconds+1 {
+		t.Errorf("the recogniser heard %.1f s of %.1f", u.ASRSeconds, u.CarrierSeconds)
+	}
+	counted := u.LLMInput + u.LLMOutput - u.LLMEstimated
+	if answers := counted / (promptTokens + answerTokens); answers < 2 || answers > int64(asked) || counted%(promptTokens+answerTokens) != 0 {
+		t.Errorf("%d tokens were counted, which are not those of 2 to %d answers", counted, asked)
+	}
+	if u.TTSCharacters < int64(len(price)) || u.TTSCharacters > 5000 {
+		t.Errorf("%d characters were spoken", u.TTSCharacters)
+	}
+	want := 0.6*u.CarrierSeconds/60 + 0.06*u.ASRSeconds/60 + float64(u.LLMInput+u.LLMOutput)/1e6 + 15*float64(u.TTSCharacters)/1e6
+	if got.Cost.Total < want-2e-6 || got.Cost.Total > want+2e-6 || len(got.Cost.Parts) != 4 {
+		t.Errorf("it cost %+v, want %.6f in 4 parts", got.Cost, want)
+	}
 }
 
 // requests are the conversations that the model was asked to go on with, oldest first.
@@ -131,6 +171,9 @@ func TestLanguageModel(t *testing.T) {
 	cfg := settings(t, t.TempDir())
 	cfg.LLM = config.Chain{{Name: "openai", Model: "test"}}
 	cfg.OpenAIBaseURL, cfg.OpenAIAPIKey = m.URL, "sk-test"
+	if err := cfg.Prices.UnmarshalText([]byte("carrier=0.6/min, asr=0.06/min, llm_input=1/Mtok, llm_output=1/Mtok, tts=15/Mchar")); err != nil {
+		t.Fatal(err)
+	}
 	s := start(t, cfg)
 	agent := s.newAgent(t, "Model", "You sell stories to {{name}}.", "+15005550130", map[string]any{
 		"greeting": "Hello. What can I do for you?", "silence_limit_ms": 20_000,
@@ -220,6 +263,7 @@ func testStory(t *testing.T, s *system, m *model, agent talkstack.AgentID) {
 		t.Error("the story is not in the transcript as interrupted, cut to what was heard")
 	}
 	asked := m.requests()
+	wantCost(t, s, sc.call, len(asked))
 	last := asked[len(asked)-1]
 	t.Logf("the model was asked %d times, last with %+v", len(asked), last)
 	if last[0].Role != "system" || !strings.Contains(last[0].Content, "You sell stories to Anna.") {
