@@ -13,8 +13,12 @@ import (
 	"talkstack"
 )
 
-// recordingLinkLifetime is how long a link to a recording works.
-const recordingLinkLifetime = 24 * time.Hour
+// How long a link to a recording works: that of an answer, which can be asked for again, and that of a webhook message,
+// which is delivered late when its receiver was down.
+const (
+	recordingLinkLifetime = 24 * time.Hour
+	webhookLinkLifetime   = 7 * 24 * time.Hour
+)
 
 // rfc2822 is the documented form of a call's date (Q33): Tue, 30 Jan 2024 13:39:53 +0000.
 const rfc2822 = "Mon, 02 Jan 2006 15:04:05 -0700"
@@ -89,13 +93,14 @@ func (callStatus) Schema(huma.Registry) *huma.Schema {
 
 // render is what a call object shows beside the call itself.
 type render struct {
-	now  time.Time // a call that runs lasts until then
-	base string    // scheme and host that links start with
+	now   time.Time     // a call that runs lasts until then
+	base  string        // scheme and host that links start with
+	links time.Duration // how long links work
 }
 
 // renderOf is how calls are shown in the answer to a request.
 func (a *API) renderOf(ctx context.Context) render {
-	return render{now: a.Now(), base: originOf(ctx).base}
+	return render{now: a.Now(), base: originOf(ctx).base, links: recordingLinkLifetime}
 }
 
 // wireCall is the Talkstack call object of a call.
@@ -113,7 +118,7 @@ func (a *API) wireCall(ctx context.Context, c talkstack.Call, r render) (call, e
 		PartnerID: textVariable(c, "partnerId"), ShiftID: textVariable(c, "shiftId"), AssignmentID: textVariable(c, "assignmentId"),
 	}
 	w.Latency.P50, w.Latency.P95, w.Latency.Turns = latencyMillis(latency)
-	if link := a.recordingLink(c, r.base); link != "" {
+	if link := a.recordingLink(c, r); link != "" {
 		w.RecordingURLs = []string{link}
 	}
 	if x := c.Analysis; x != nil {
@@ -190,15 +195,15 @@ func latencyMillis(l talkstack.LatencySummary) (p50, p95 *int64, turns int) {
 	return &m50, &m95, l.Turns
 }
 
-// recordingLink is a link to a call's recording that works without credentials for a day; empty: there is none (yet).
-func (a *API) recordingLink(c talkstack.Call, base string) string {
+// recordingLink is a link to a call's recording that works without credentials for a while; empty: there is none (yet).
+func (a *API) recordingLink(c talkstack.Call, r render) string {
 	if c.Recording == "" || c.EndedAt.IsZero() {
 		return ""
 	}
 	path := recordingPath(c.SID)
 	// whole hours: a page that is loaded twice gets the same link, which browsers can cache
-	expires := a.Now().Add(recordingLinkLifetime).Truncate(time.Hour)
-	return strings.TrimRight(base, "/") + path + "?" + a.Signer.Sign(path, expires)
+	expires := a.Now().Add(r.links).Truncate(time.Hour)
+	return strings.TrimRight(r.base, "/") + path + "?" + a.Signer.Sign(path, expires)
 }
 
 func recordingPath(sid talkstack.CallSID) string { return "/v1/calls/" + string(sid) + "/recording" }
@@ -225,7 +230,7 @@ func (a *API) WebhookBody(ctx context.Context, d talkstack.Delivery, base string
 		if a.PublicURL != "" {
 			base = a.PublicURL
 		}
-		c, err := a.wireCall(ctx, d.Call, render{now: d.CreatedAt, base: base})
+		c, err := a.wireCall(ctx, d.Call, render{now: d.CreatedAt, base: base, links: webhookLinkLifetime})
 		if err != nil {
 			return nil, err
 		}

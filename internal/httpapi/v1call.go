@@ -239,7 +239,7 @@ func (a *API) wireV1Call(ctx context.Context, c talkstack.Call, r render) (v1Cal
 		CreatedAt: timestamp{c.CreatedAt}, AnsweredAt: optionalTimestamp{c.AnsweredAt}, EndedAt: optionalTimestamp{c.EndedAt},
 		DurationSeconds: float64(c.Duration(r.now).Milliseconds()) / 1000,
 		Cost:            v1Cost{Total: c.Cost, Parts: c.CostParts}, Usage: c.Usage,
-		RecordingURL: textOrNull(a.recordingLink(c, r.base)),
+		RecordingURL: textOrNull(a.recordingLink(c, r)),
 		BatchID:      textOrNull(c.BatchID), BatchRow: c.BatchRow, Try: c.Try, RetryOf: textOrNull(c.RetryOf),
 	}
 	w.Latency.P50, w.Latency.P95, w.Latency.Turns = latencyMillis(latency)

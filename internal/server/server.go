@@ -101,7 +101,7 @@ func Start(ctx context.Context, cfg config.Config, version string, log *slog.Log
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		s.openStore, s.openMedia, s.startPhones, s.makeCalls, s.makeAnalyses, s.makeHubSpot, s.listenHTTP, s.prepareDemo, s.startCalls, s.serveHTTP,
+		s.openStore, s.openMedia, s.startPhones, s.makeCalls, s.makeAnalyses, s.makeHubSpot, s.listenHTTP, s.startJobs, s.prepareDemo, s.startCalls, s.serveHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -33,9 +33,8 @@ func (db *DB) RotateWebhookSecret(ctx context.Context, user talkstack.UserID, pr
 }
 
 // TestWebhook sends a message of no call to the webhook of one of the user's projects. It is tried once. A project
-// without a webhook is a conflict.
-func (db *DB) TestWebhook(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID) (talkstack.Delivery, error) {
-	id := talkstack.NewDeliveryID()
+// without a webhook is a conflict, and so is an id that is there already.
+func (db *DB) TestWebhook(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID, id talkstack.DeliveryID) (talkstack.Delivery, error) {
 	err := db.transact(ctx, "test a webhook", func(q *tx) error {
 		p, err := projectOf(q.LockProject(ctx, query.LockProjectParams{ID: project, UserID: user}))
 		if err != nil {

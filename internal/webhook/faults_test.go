@@ -44,7 +44,9 @@ func TestReceiverFaults(t *testing.T) {
 		{"Fails", status(500), 500, "500 Internal Server Error"},
 		{"Refuses", status(403), 403, "403 Forbidden"},
 		{"Hangs", func(_ http.ResponseWriter, r *http.Request, _ message) { <-r.Context().Done() }, 0, "No answer came within 50ms"},
-		{"Redirects", func(w http.ResponseWriter, r *http.Request, _ message) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) }, 307, "not followed"},
+		{"Redirects", func(w http.ResponseWriter, r *http.Request, _ message) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, 307, "not followed"},
 		{"TalksForEver", func(w http.ResponseWriter, r *http.Request, _ message) {
 			w.WriteHeader(502)
 			for r.Context().Err() == nil {
@@ -281,7 +283,7 @@ func TestSecretsOverlap(t *testing.T) {
 			old  bool
 		}{{0, true}, {59 * time.Minute, true}, {time.Minute, false}} {
 			at.advance(c.pass)
-			if _, err := db.TestWebhook(t.Context(), a.User.ID, a.Project.ID); err != nil {
+			if _, err := db.TestWebhook(t.Context(), a.User.ID, a.Project.ID, talkstack.NewDeliveryID()); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, w, a)

@@ -12,7 +12,7 @@ import (
 )
 
 // MaxURL is the longest webhook URL, in bytes.
-const MaxURL = 2048
+const MaxURL = 2000
 
 // CheckURL checks the URL of a webhook and returns it as it is to be stored. It is http or https with a host, without
 // user name, password or fragment. Unless private networks are allowed, an address in one is refused when it is written

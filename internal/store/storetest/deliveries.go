@@ -184,7 +184,7 @@ func laneOf(t testing.TB, db *store.DB, a Account) store.WebhookJob {
 func testDeliveryLease(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	a := hooked(t, db, 5)
-	sent := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID))
+	sent := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID, talkstack.NewDeliveryID()))
 	job := laneOf(t, db, a)
 	next := got[*store.Sending](t)(db.NextDelivery(ctx, job, "one", nil, false))
 	equal(t, "message", next.ID, sent.ID)
@@ -263,11 +263,11 @@ func testDeliveryHandover(t *testing.T, db *store.DB) {
 func testDeliveryUpkeep(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	a := hooked(t, db, 5)
-	old := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID))
+	old := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID, talkstack.NewDeliveryID()))
 	if sent := drain(t, db, a.Project.ID); len(sent) != 1 {
 		t.Fatalf("%d messages were sent", len(sent))
 	}
-	pending := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID))
+	pending := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID, talkstack.NewDeliveryID()))
 	equal(t, "lanes woken too early", got[int](t)(db.WakeForgottenLanes(ctx, time.Now().Add(-time.Minute))), 0)
 	equal(t, "lanes woken", got[int](t)(db.WakeForgottenLanes(ctx, time.Now().Add(time.Minute))), 1)
 	equal(t, "removed too early", got[int](t)(db.DeleteOldDeliveries(ctx, time.Now().Add(-time.Minute))), 0)
@@ -284,7 +284,7 @@ func testDeliveryList(t *testing.T, db *store.DB) {
 	a, eve := hooked(t, db, 5), hooked(t, db, 5)
 	var ids []talkstack.DeliveryID
 	for range 5 {
-		ids = append(ids, got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID)).ID)
+		ids = append(ids, got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID, talkstack.NewDeliveryID())).ID)
 	}
 	slices.Reverse(ids)
 	var seen []talkstack.DeliveryID
@@ -313,6 +313,6 @@ func testDeliveryList(t *testing.T, db *store.DB) {
 	wantCode(t, err, talkstack.CodeNotFound)
 	_, err = db.ReplayDelivery(ctx, eve.User.ID, ids[0])
 	wantCode(t, err, talkstack.CodeNotFound)
-	_, err = db.TestWebhook(ctx, eve.User.ID, a.Project.ID)
+	_, err = db.TestWebhook(ctx, eve.User.ID, a.Project.ID, talkstack.NewDeliveryID())
 	wantCode(t, err, talkstack.CodeNotFound)
 }
