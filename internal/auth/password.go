@@ -37,6 +37,7 @@ type Hasher struct {
 	running chan struct{}
 	waiting chan struct{}
 	params  argonParams
+	kdf     func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte // argon2.IDKey
 }
 
 type argonParams struct {
@@ -59,6 +60,7 @@ func newHasher(p argonParams) *Hasher {
 		running: make(chan struct{}, maxHashing),
 		waiting: make(chan struct{}, maxHashing+maxWaiting),
 		params:  p,
+		kdf:     argon2.IDKey,
 	}
 }
 
@@ -105,7 +107,7 @@ func (h *Hasher) derive(ctx context.Context, password string, salt []byte, p arg
 	case <-ctx.Done():
 		return nil, fmt.Errorf("auth: wait for a hashing slot: %w", context.Cause(ctx))
 	}
-	return argon2.IDKey([]byte(password), salt, p.time, p.memory, p.threads, argonKey), nil
+	return h.kdf([]byte(password), salt, p.time, p.memory, p.threads, argonKey), nil
 }
 
 // parseHash reads the PHC string form that Hash writes.

@@ -14,8 +14,9 @@ type throttle struct {
 	limit limit
 	now   func() time.Time
 
-	mu   sync.Mutex
-	seen map[string]failures
+	mu     sync.Mutex
+	seen   map[string]failures
+	sweeps time.Time // not to be looked through again before
 }
 
 type failures struct {
@@ -34,7 +35,7 @@ func (t *throttle) fail(key string) time.Duration {
 	now := t.now()
 	f, known := t.seen[key]
 	if !known && len(t.seen) >= maxThrottled {
-		t.forget(now)
+		t.sweep(now)
 		if len(t.seen) >= maxThrottled {
 			key = ""
 			f = t.seen[key]
@@ -51,8 +52,12 @@ func (t *throttle) fail(key string) time.Duration {
 	return 0
 }
 
-// forget drops the keys whose time is over.
-func (t *throttle) forget(now time.Time) {
+// sweep drops the keys whose time is over, and looks for them not too often.
+func (t *throttle) sweep(now time.Time) {
+	if now.Before(t.sweeps) {
+		return
+	}
+	t.sweeps = now.Add(t.limit.window / 20)
 	for key, f := range t.seen {
 		if !now.Before(f.until) {
 			delete(t.seen, key)
