@@ -21,7 +21,7 @@ const (
 // v1HubSpot is an account's connection to HubSpot.
 type v1HubSpot struct {
 	Connected   bool              `json:"connected" doc:"Calls are written to the portal."`
-	Kind        *string           `json:"kind" nullable:"true" enum:"oauth,private_app" doc:"How it is connected; null: not at all."`
+	Kind        *string           `json:"kind" nullable:"true" doc:"How it is connected: oauth, or private_app; null: not at all."`
 	PortalID    *string           `json:"portal_id" nullable:"true" doc:"HubSpot's number of the portal, also called Hub ID." example:"62515"`
 	State       string            `json:"state" enum:"disconnected,connected,broken" doc:"broken: HubSpot refuses us; calls wait until somebody connects again."`
 	LastError   *string           `json:"last_error" nullable:"true" doc:"Why it is broken."`
