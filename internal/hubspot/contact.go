@@ -40,7 +40,7 @@ func (p *portal) contact(ctx context.Context, e164 string) (string, error) {
 		return "", err
 	}
 	if !claimed {
-		return "", &putOff{wait: contactWait}
+		return "", &tooEarlyError{wait: contactWait}
 	}
 	var made record
 	err = p.call(ctx, http.MethodPost, contactsPath, map[string]any{

@@ -60,7 +60,7 @@ func (p *pacer) wait(ctx context.Context, user talkstack.UserID, every time.Dura
 	}
 	d, taken := p.reserve(user, every)
 	if !taken {
-		return &putOff{wait: d}
+		return &tooEarlyError{wait: d}
 	}
 	if d == 0 {
 		return nil

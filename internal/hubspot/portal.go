@@ -19,12 +19,12 @@ type portal struct {
 // errBroken says that HubSpot refuses the account until it is connected again.
 var errBroken = errors.New("hubspot: the connection is broken") //nolint:gochecknoglobals // a sentinel
 
-// putOff says that nothing went wrong, and it is too early.
-type putOff struct {
+// tooEarlyError says that nothing went wrong, and it is too early.
+type tooEarlyError struct {
 	wait time.Duration
 }
 
-func (e *putOff) Error() string { return fmt.Sprintf("hubspot: not before %s", e.wait) }
+func (e *tooEarlyError) Error() string { return fmt.Sprintf("hubspot: not before %s", e.wait) }
 
 // renewalError says that there is no new access token for now. Whatever HubSpot has answered, it was not about the call.
 type renewalError struct {
@@ -91,9 +91,9 @@ func (p *portal) reread(ctx context.Context) error {
 	case now.State == talkstack.HubSpotBroken:
 		return errBroken
 	case now.AccessToken == p.conn.AccessToken:
-		return &putOff{wait: refreshWait}
+		return &tooEarlyError{wait: refreshWait}
 	case now.PortalID != p.conn.PortalID:
-		return &putOff{} // begin again with the other portal
+		return &tooEarlyError{} // begin again with the other portal
 	}
 	p.conn = now
 	return nil

@@ -100,7 +100,7 @@ func (w *Worker) settle(ctx context.Context, p *portal, sync talkstack.HubSpotSy
 	}
 	ctx = context.WithoutCancel(ctx)
 	db, now := w.Connector.db, w.Connector.now()
-	if off, ok := errors.AsType[*putOff](err); ok {
+	if off, ok := errors.AsType[*tooEarlyError](err); ok {
 		return w.snooze(now, sync, off.wait)
 	}
 	if errors.Is(err, errBroken) {
@@ -191,7 +191,7 @@ func (w *Worker) forgetContact(ctx context.Context, p *portal, sync talkstack.Hu
 	if err := db.SetHubSpotSyncContact(ctx, sync.CallSID, p.conn.PortalID, ""); err != nil {
 		return err
 	}
-	return &putOff{}
+	return &tooEarlyError{}
 }
 
 // engagement makes sure that the call is in the portal, once, and returns its id there.
@@ -226,7 +226,7 @@ func (p *portal) engagement(ctx context.Context, sync talkstack.HubSpotSync, pro
 		return "", err
 	}
 	if !free {
-		return "", &putOff{wait: store.HubSpotSettled}
+		return "", &tooEarlyError{wait: store.HubSpotSettled}
 	}
 	id, err := p.createCall(ctx, properties, sync.ContactID)
 	if err != nil && answered(err) { // nothing was made, for certain
@@ -245,7 +245,7 @@ func (p *portal) findCall(ctx context.Context, sync talkstack.HubSpotSync) (stri
 		}
 	}
 	if settled := sync.AttemptedAt.Add(store.HubSpotSettled); !sync.AttemptedAt.IsZero() && p.c.now().Before(settled) {
-		return "", &putOff{wait: settled.Sub(p.c.now())}
+		return "", &tooEarlyError{wait: settled.Sub(p.c.now())}
 	}
 	return p.searchCalls(ctx, sync.CallSID)
 }

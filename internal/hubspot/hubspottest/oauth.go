@@ -15,19 +15,19 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) bool {
 	}
 	for _, name := range []string{"client_id", "client_secret", "code", "refresh_token", "token"} {
 		if r.URL.Query().Has(name) {
-			oauthError(w, http.StatusBadRequest, "invalid_request", "BAD_REQUEST", name+" belongs in the body")
+			oauthError(w, "invalid_request", "BAD_REQUEST", name+" belongs in the body")
 			return false
 		}
 	}
 	if r.PostForm.Get("client_id") != s.ClientID || r.PostForm.Get("client_secret") != s.ClientSecret {
-		oauthError(w, http.StatusBadRequest, "invalid_client", "BAD_CLIENT_SECRET", "missing or invalid client secret")
+		oauthError(w, "invalid_client", "BAD_CLIENT_SECRET", "missing or invalid client secret")
 		return false
 	}
 	return true
 }
 
-func oauthError(w http.ResponseWriter, status int, code, hubspot, message string) {
-	answer(w, status, map[string]any{
+func oauthError(w http.ResponseWriter, code, hubspot, message string) {
+	answer(w, http.StatusBadRequest, map[string]any{
 		"status": hubspot, "message": message, "correlationId": "a3b5f871-7f07-4993-9211-075dc63e7cbf", "error": code, "error_description": message,
 	})
 }
@@ -44,23 +44,23 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	case "refresh_token":
 		g, ok := s.refresh[form.Get("refresh_token")]
 		if !ok {
-			oauthError(w, http.StatusBadRequest, "invalid_grant", "BAD_REFRESH_TOKEN", "missing or invalid refresh token")
+			oauthError(w, "invalid_grant", "BAD_REFRESH_TOKEN", "missing or invalid refresh token")
 			return
 		}
 		s.issue(w, g, form.Get("refresh_token"))
 	default:
-		oauthError(w, http.StatusBadRequest, "unsupported_grant_type", "BAD_GRANT_TYPE", "missing or unknown grant type")
+		oauthError(w, "unsupported_grant_type", "BAD_GRANT_TYPE", "missing or unknown grant type")
 	}
 }
 
 func (s *Server) codeGrant(w http.ResponseWriter, form url.Values) {
 	g, ok := s.codes[form.Get("code")]
 	if !ok {
-		oauthError(w, http.StatusBadRequest, "invalid_grant", "BAD_AUTH_CODE", "missing or unknown auth code")
+		oauthError(w, "invalid_grant", "BAD_AUTH_CODE", "missing or unknown auth code")
 		return
 	}
 	if g.redirect != form.Get("redirect_uri") {
-		oauthError(w, http.StatusBadRequest, "invalid_grant", "BAD_REDIRECT_URI", "redirect URI mismatch")
+		oauthError(w, "invalid_grant", "BAD_REDIRECT_URI", "redirect URI mismatch")
 		return
 	}
 	delete(s.codes, form.Get("code")) // it works once
