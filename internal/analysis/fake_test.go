@@ -97,7 +97,9 @@ func words(request map[string]any) string {
 	return b.String()
 }
 
-func (e *endpoint) client() *openai.Client { return openai.New(openai.Config{BaseURL: e.URL, Model: "m"}) }
+func (e *endpoint) client() *openai.Client {
+	return openai.New(openai.Config{BaseURL: e.URL, Model: "m"})
+}
 
 func (e *endpoint) model() analysis.Analyzer {
 	return analysis.NewModel(e.client(), slog.New(slog.DiscardHandler))
