@@ -131,6 +131,7 @@ func (a *API) v1CallRoutes() {
 	}, a.v1GetTranscript)
 	a.eventsRoute(tag)
 	a.recordingRoute(tag)
+	a.v1UsageRoutes()
 }
 
 // callList is the name of the list of calls, of which cursors are.

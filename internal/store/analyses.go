@@ -157,7 +157,7 @@ func (db *DB) StoreAnalysis(ctx context.Context, sid talkstack.CallSID, r Analys
 		if err := q.TrimAnalyses(ctx, query.TrimAnalysesParams{CallSID: sid, Kept: maxAnalyses}); err != nil {
 			return err
 		}
-		if err := addCost(ctx, q, &c, r.Cost); err != nil || !r.Schema {
+		if err := db.addCost(ctx, q, &c, r.Cost); err != nil || !r.Schema {
 			return err
 		}
 		first := c.Analysis == nil
@@ -176,7 +176,7 @@ func (db *DB) StoreAnalysis(ctx context.Context, sid talkstack.CallSID, r Analys
 // analysisPart is the analysis among the parts of a call's cost.
 const analysisPart = "analysis"
 
-func addCost(ctx context.Context, q *tx, c *talkstack.Call, dollars float64) error {
+func (db *DB) addCost(ctx context.Context, q *tx, c *talkstack.Call, dollars float64) error {
 	if dollars <= 0 {
 		return nil
 	}
@@ -187,7 +187,10 @@ func addCost(ctx context.Context, q *tx, c *talkstack.Call, dollars float64) err
 		return err
 	}
 	q.touch(c.SID)
-	return q.SetCallCost(ctx, query.SetCallCostParams{SID: c.SID, Cost: c.Cost, CostParts: parts})
+	if err := q.SetCallCost(ctx, query.SetCallCostParams{SID: c.SID, Cost: c.Cost, CostParts: parts}); err != nil {
+		return err
+	}
+	return db.countCost(ctx, q, c, dollars)
 }
 
 // followAnalysis does what follows from a call's first analysis. c is the call as it is with it.

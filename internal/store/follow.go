@@ -15,5 +15,8 @@ func (db *DB) followEnd(ctx context.Context, q *tx, c *talkstack.Call) error {
 	if err := db.followTry(ctx, q, c); err != nil {
 		return err
 	}
+	if err := db.countUsage(ctx, q, c); err != nil {
+		return err
+	}
 	return db.enqueue(ctx, q, AnalysisJob{CallSID: c.SID}, nil)
 }

@@ -299,6 +299,25 @@ type Turn struct {
 	Latency     *string
 }
 
+type UsageDay struct {
+	UserID        talkstack.UserID
+	Day           string
+	ProjectID     talkstack.ProjectID
+	Status        string
+	Shard         int64
+	Calls         int64
+	Answered      int64
+	ConnectedMs   int64
+	CostMicros    int64
+	AsrMs         int64
+	LlmInput      int64
+	LlmOutput     int64
+	TtsCharacters int64
+	Turns         int64
+	LatencyP50US  int64
+	LatencyP95US  int64
+}
+
 type User struct {
 	ID            talkstack.UserID
 	Email         string
