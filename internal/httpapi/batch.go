@@ -82,8 +82,7 @@ func (a *API) batchRoutes() {
 			"was not accepted. Sent again with the same Idempotency-Key it goes on, and answers with the same calls. How the calls go on is at /v1/batches.",
 		Errors: uploadErrors("There is no such project or agent."),
 	}, reflect.TypeFor[batchCallInput]())
-	a.directly(&o, map[string]*huma.Schema{"multipart/form-data": sheetForm(camelCase)}, reflect.TypeFor[batchCallResponse]())
-	huma.Register(a.huma, o, a.batchCall)
+	registerDirect(a, o, map[string]*huma.Schema{"multipart/form-data": sheetForm(camelCase)}, reflect.TypeFor[batchCallResponse](), a.batchCall)
 }
 
 func uploadErrors(notFound string) map[int]string {
@@ -97,17 +96,20 @@ func uploadErrors(notFound string) map[int]string {
 	}
 }
 
-// directly documents an operation whose handler reads its body, and writes its answer, itself.
-func (a *API) directly(o *huma.Operation, bodies map[string]*huma.Schema, answer reflect.Type) {
+// registerDirect registers a POST whose handler reads its body, and writes its answer, itself. The body is documented
+// after the registration: the framework would read what it knows of.
+func registerDirect[I any](a *API, o huma.Operation, bodies map[string]*huma.Schema, answer reflect.Type, h func(context.Context, *I) (*written, error)) {
 	o.Metadata[directKey] = true
-	o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
-	for mediaType, schema := range bodies {
-		o.RequestBody.Content[mediaType] = &huma.MediaType{Schema: schema}
-	}
 	o.Responses["200"] = &huma.Response{
 		Description: "OK",
 		Content:     map[string]*huma.MediaType{jsonType: {Schema: a.huma.OpenAPI().Components.Schemas.Schema(answer, true, "")}},
 	}
+	huma.Register(a.huma, o, h)
+	body := &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+	for mediaType, schema := range bodies {
+		body.Content[mediaType] = &huma.MediaType{Schema: schema}
+	}
+	a.huma.OpenAPI().Paths[o.Path].Post.RequestBody = body
 }
 
 func (a *API) batchCall(ctx context.Context, in *batchCallInput) (*written, error) {

@@ -120,8 +120,7 @@ func (a *API) v1BatchRoutes() {
 	}, reflect.TypeFor[v1CreateBatchInput]())
 	recipients := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[v1CreateBatch](), true, "")
 	same := func(s string) string { return s }
-	a.directly(&o, map[string]*huma.Schema{"multipart/form-data": sheetForm(same), jsonType: recipients}, reflect.TypeFor[v1Batch]())
-	huma.Register(a.huma, o, a.v1CreateBatch)
+	registerDirect(a, o, map[string]*huma.Schema{"multipart/form-data": sheetForm(same), jsonType: recipients}, reflect.TypeFor[v1Batch](), a.v1CreateBatch)
 	get(a, "/v1/batches/{id}", operation{ID: "v1GetBatch", Tag: tag, Summary: "One batch and how far it is", Errors: unknown}, a.v1GetBatch)
 	patch(a, "/v1/batches/{id}", operation{
 		ID: "v1UpdateBatch", Tag: tag, Summary: "Change the pace, the windows or the retries of a batch that is not over",
