@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,9 +110,13 @@ func (db *DB) LoadBatch(ctx context.Context, b talkstack.Batch, recipients []Rec
 	if len(recipients)+len(rejections) > MaxLoadRows {
 		return fmt.Errorf("store: %d rows of a batch at once", len(recipients)+len(rejections))
 	}
-	text, args, err := insertRecipients(b, recipients, db.now())
-	if err != nil {
-		return err
+	var inserts []insert
+	for some := range slices.Chunk(recipients, insertRows) {
+		i, err := insertRecipients(b, some, db.now())
+		if err != nil {
+			return err
+		}
+		inserts = append(inserts, i)
 	}
 	return db.transact(ctx, "load a batch", func(q *tx) error {
 		locked, err := batchOf(q.LockBatch(ctx, b.ID))
@@ -125,8 +130,8 @@ func (db *DB) LoadBatch(ctx context.Context, b talkstack.Batch, recipients []Rec
 		case talkstack.BatchCancelled:
 			return errCancelled()
 		}
-		if len(recipients) > 0 {
-			if _, err := db.dialect(q.sql).ExecContext(ctx, text, args...); err != nil {
+		for _, i := range inserts {
+			if _, err := db.dialect(q.sql).ExecContext(ctx, i.text, i.args...); err != nil {
 				return err
 			}
 		}
@@ -145,10 +150,19 @@ func errCancelled() error {
 	return talkstack.Errorf(talkstack.CodeConflict, "The batch was cancelled: send it again with another Idempotency-Key.")
 }
 
-// insertRecipients is one statement for all rows: a statement each would take several times as long. What all rows have
-// in common is sent once.
-func insertRecipients(b talkstack.Batch, recipients []Recipient, now time.Time) (text string, args []any, err error) {
-	args = []any{string(b.UserID), string(b.ProjectID), string(b.AgentID), int64(b.AgentVersion), b.From, string(b.ID), now}
+// insertRows is how many rows one statement inserts. A statement for each row would take several times as long, and so
+// would one for all: SQLite looks numbered parameters up one by one.
+const insertRows = 50
+
+// insert is a statement and its parameters.
+type insert struct {
+	text string
+	args []any
+}
+
+// insertRecipients is one statement for some rows. What all rows have in common is sent once.
+func insertRecipients(b talkstack.Batch, recipients []Recipient, now time.Time) (insert, error) {
+	args := []any{string(b.UserID), string(b.ProjectID), string(b.AgentID), int64(b.AgentVersion), b.From, string(b.ID), now}
 	var sql strings.Builder
 	sql.WriteString(`INSERT INTO calls (
   sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state,
@@ -164,11 +178,11 @@ func insertRecipients(b talkstack.Batch, recipients []Recipient, now time.Time) 
 		}
 		variables, err := encode("dynamicVariables", r.DynamicVariables)
 		if err != nil {
-			return "", nil, err
+			return insert{}, err
 		}
 		missing, err := encode("missingVariables", r.MissingVariables)
 		if err != nil {
-			return "", nil, err
+			return insert{}, err
 		}
 		if i > 0 {
 			sql.WriteByte(',')
@@ -179,7 +193,7 @@ func insertRecipients(b talkstack.Batch, recipients []Recipient, now time.Time) 
 		args = append(args, string(BatchCallSID(b.ID, r.Row)), r.Number, variables, missing, int64(r.Row), r.TimeZone, r.NotBefore.UTC().Truncate(time.Microsecond))
 	}
 	sql.WriteString(" ON CONFLICT (sid) DO NOTHING")
-	return sql.String(), args, nil
+	return insert{text: sql.String(), args: args}, nil
 }
 
 // FinishLoading ends the loading of a batch and returns it as stored: from here on its calls are dialled. Of a batch that
