@@ -40,11 +40,11 @@ func newAsked(text string) asked {
 
 // attitudes are the stems of words for what an answer to an offer tells in any case.
 func attitudes() []string {
-	return []string{"agree", "agre", "accept", "confirm", "want", "wish", "lik", "interest", "will", "ready", "open", "approv", "consent"}
+	return []string{"agree", "accept", "confirm", "want", "wish", "lik", "interest", "will", "ready", "open", "approv", "consent"}
 }
 
 // wants are the attitudes that a no to something special does not deny: who wants no morning appointment may want another.
-func (a *asked) wants() bool { return a.attitude && !a.confirm }
+func (q *asked) wants() bool { return q.attitude && !q.confirm }
 
 // quantities are the stems of words that only ask for a number or a moment.
 func quantities() []string {
@@ -68,8 +68,8 @@ func acts() []string {
 }
 
 // about reports whether what an agent said holds all that the question is about, in words that mean the same.
-func (a *asked) about(said []string) bool {
-	return len(a.concepts) > 0 && covers(said, a.concepts)
+func (q *asked) about(said []string) bool {
+	return len(q.concepts) > 0 && covers(said, q.concepts)
 }
 
 // exchange is a question of the agent, and what the caller answered.

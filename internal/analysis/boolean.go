@@ -193,7 +193,7 @@ func (s *scene) laterOn(q asked, at int, p polarity) polarity {
 			if i := slices.Index(words, "actually"); i >= 0 {
 				rest = words[i+1:]
 			}
-			p = readWords(rest, false, true)
+			p = readWords(rest, false)
 		case related && slices.ContainsFunc(words, negates) != (p == refused):
 			p = unclear
 		}

@@ -133,6 +133,7 @@ func endingText(c *talkstack.Call) string {
 		return "It ended at the longest duration allowed."
 	case talkstack.EndVoicemailReached:
 		return ""
+	default: // what went wrong, as it is told to people
 	}
 	if m := strings.TrimSpace(c.EndReason.Message); m != "" {
 		return strings.TrimSuffix(m, ".") + "."

@@ -82,14 +82,14 @@ func lead(words []string, phrases []string) int {
 func readPolarity(answer []sentence, offer bool) polarity {
 	all := wordsOf(answer)
 	if corrected, ok := afterCorrection(all); ok {
-		return readWords(corrected, offer, true)
+		return readWords(corrected, offer)
 	}
 	for _, t := range answer {
 		if t.question { // who asks back has not answered, or not all
 			return unclear
 		}
 	}
-	return readWords(all, offer, false)
+	return readWords(all, offer)
 }
 
 // afterCorrection is what follows the words with which a speaker takes a yes or no back: "yes, actually no".
@@ -105,7 +105,7 @@ func afterCorrection(words []string) ([]string, bool) {
 	return nil, false
 }
 
-func readWords(words []string, offer, corrected bool) polarity {
+func readWords(words []string, offer bool) polarity {
 	for len(words) > 1 && isFiller(words[0]) && words[0] != "yes" && words[0] != "ok" && words[0] != "okay" && words[0] != "alright" {
 		words = words[1:]
 	}
@@ -116,7 +116,7 @@ func readWords(words []string, offer, corrected bool) polarity {
 	if offer {
 		yes = max(yes, lead(words, offerLeads()))
 	} else if yes == 0 && no == 0 && len(words) > 1 && slices.Contains([]string{"ok", "okay", "alright"}, words[0]) {
-		return readWords(words[1:], offer, corrected) // "okay, yes"
+		return readWords(words[1:], offer) // "okay, yes"
 	}
 	switch {
 	case no > yes:

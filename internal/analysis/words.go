@@ -181,6 +181,8 @@ func irregular(w string) (string, bool) {
 		return "cheap", true
 	case "rating", "ratings", "rate", "rat":
 		return "rate", true
+	case "agree", "agreed", "agrees", "agreeing":
+		return "agree", true
 	case "callback", "callbacks":
 		return "callback", true
 	case "mornings":

@@ -161,8 +161,10 @@ func TestAnalysisSchemaOfAProject(t *testing.T) {
 		}
 		eve := newWorld(t, s, "eve@host.example", "+14155550149")
 		for _, r := range []request{
-			{Method: "GET", Path: path}, {Method: "PUT", Path: path, Body: object{"questions": list{}}},
-			{Method: "POST", Path: "/v1/calls/" + string(sid) + "/analysis"}, {Method: "POST", Path: "/call/analysis", Body: object{"sid": sid}},
+			{Method: "GET", Path: path},
+			{Method: "PUT", Path: path, Body: object{"questions": list{}}},
+			{Method: "POST", Path: "/v1/calls/" + string(sid) + "/analysis"},
+			{Method: "POST", Path: "/call/analysis", Body: object{"sid": sid}},
 		} {
 			r.Key = eve.Key
 			expect(t, "Eve: "+r.Method+" "+r.Path, s.Do(t, r), http.StatusNotFound)
