@@ -51,8 +51,8 @@ type updateProjectRequest struct {
 }
 
 type updateProjectInput struct {
-	projectPath
-	Body updateProjectRequest
+	ProjectID talkstack.ProjectID `path:"projectId"`
+	Body      updateProjectRequest
 }
 
 type deleteProjectRequest struct {
@@ -61,8 +61,8 @@ type deleteProjectRequest struct {
 }
 
 type deleteProjectInput struct {
-	projectPath
-	Body *deleteProjectRequest
+	ProjectID talkstack.ProjectID `path:"projectId"`
+	Body      *deleteProjectRequest
 }
 
 type addWebhookRequest struct {
@@ -140,7 +140,9 @@ func (a *API) createProject(ctx context.Context, in *createProjectInput) (*creat
 			p, err := a.DB.CreateProject(ctx, talkstack.Project{ID: id, UserID: user, Name: name, Description: in.Body.Description})
 			return p, conflictIs400(err)
 		},
-		Find: func(ctx context.Context, id talkstack.ProjectID) (talkstack.Project, error) { return a.DB.Project(ctx, user, id) },
+		Find: func(ctx context.Context, id talkstack.ProjectID) (talkstack.Project, error) {
+			return a.DB.Project(ctx, user, id)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -180,4 +180,3 @@ func wireV1Agent(agent talkstack.Agent, number string) v1Agent {
 		CreatedAt: timestamp{agent.CreatedAt}, UpdatedAt: timestamp{agent.UpdatedAt}, AgentSettings: settings,
 	}
 }
-

@@ -40,7 +40,7 @@ type v1NumberPath struct {
 }
 
 type v1PatchNumberInput struct {
-	v1NumberPath
+	ID   talkstack.NumberID `path:"id"`
 	Body struct {
 		ProjectID sent[talkstack.ProjectID] `json:"project_id,omitempty" minLength:"1" maxLength:"100" doc:"Moves it; without agent_id it has no agent there."`
 		AgentID   sent[talkstack.AgentID]   `json:"agent_id,omitempty" nullable:"true" maxLength:"100" doc:"An agent of its project; null: none."`
@@ -117,7 +117,9 @@ func (a *API) v1AssignNumber(ctx context.Context, in *v1AssignNumberInput) (*cre
 			n.ID = id
 			return a.DB.AddNumber(ctx, n)
 		},
-		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) { return a.DB.Number(ctx, n.UserID, id) },
+		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
+			return a.DB.Number(ctx, n.UserID, id)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -59,13 +59,13 @@ type v1ProjectPath struct {
 }
 
 type v1PatchProjectInput struct {
-	v1ProjectPath
+	ID   talkstack.ProjectID `path:"id"`
 	Body v1PatchProjectRequest
 }
 
 type v1DeleteProjectInput struct {
-	v1ProjectPath
-	Cascade bool `query:"cascade" doc:"Delete its agents and numbers too. Without it, there must be none."`
+	ID      talkstack.ProjectID `path:"id"`
+	Cascade bool                `query:"cascade" doc:"Delete its agents and numbers too. Without it, there must be none."`
 }
 
 type v1ListProjectsInput struct{ PageQuery }
@@ -126,7 +126,9 @@ func (a *API) v1CreateProject(ctx context.Context, in *v1CreateProjectInput) (*c
 				CallsPerSecond: b.CallsPerSecond, RedialInterrupted: b.RedialInterrupted,
 			})
 		},
-		Find: func(ctx context.Context, id talkstack.ProjectID) (talkstack.Project, error) { return a.DB.Project(ctx, user, id) },
+		Find: func(ctx context.Context, id talkstack.ProjectID) (talkstack.Project, error) {
+			return a.DB.Project(ctx, user, id)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,77 @@
+package httpapi_test
+
+import "net/http"
+
+// tenancyCases has a case for each operation that takes ids, by its operationId.
+func tenancyCases() map[string]tenancyCase {
+	return map[string]tenancyCase{
+		"setActiveProject":  {},
+		"getProject":        {},
+		"updateProject":     {body: object{"description": "changed"}},
+		"deleteProject":     {body: object{"cascade": true}},
+		"addWebhookUrl":     {body: object{"webhookURL": "https://example.com/hook"}},
+		"getActiveAgent":    {},
+		"setActiveAgent":    {},
+		"removeActiveAgent": {},
+		"createAgent":       {body: object{"name": "Eve's", "systemInstruction": "Hello."}},
+		"getAgent":          {},
+		"updateAgent":       {body: object{"name": "Eve's"}},
+		"deleteAgent":       {},
+		"listAgents":        {},
+		"getPhoneNumber":    {alone: true},
+		"assignPhoneNumber": {body: object{"e164": "+14155550170"}},
+		"makeCall":          {body: object{"number": "+12065550123"}},
+		"getCall":           {},
+		"getCallHistory":    {},
+
+		"v1GetProject":          {},
+		"v1PatchProject":        {body: object{"description": "changed"}},
+		"v1DeleteProject":       {query: "cascade=true"},
+		"v1ListNumbers":         {alone: true},
+		"v1AssignNumber":        {body: object{"e164": "+14155550171"}},
+		"v1GetNumber":           {},
+		"v1PatchNumber":         {},
+		"v1ReleaseNumber":       {},
+		"v1ListAgents":          {},
+		"v1CreateAgent":         {body: object{"name": "Eve's", "prompt": "Hello."}},
+		"v1GetAgent":            {},
+		"v1PatchAgent":          {body: object{"name": "Eve's"}},
+		"v1DeleteAgent":         {},
+		"v1ListAgentVersions":   {},
+		"v1GetAgentVersion":     {},
+		"v1RestoreAgentVersion": {},
+		"v1GetCall":             {},
+		"v1GetTranscript":       {},
+		"v1GetRecording":        {},
+		"v1ListCalls":           {},
+		"v1PlaceCall":           {body: object{"to": "+12065550123"}},
+		"v1HangupCall":          {},
+		"v1CallEvents":          {},
+
+		"getCallAnalysis":     {},
+		"v1AnalyzeCall":       {},
+		"v1GetAnalysisSchema": {},
+		"v1PutAnalysisSchema": {body: object{"questions": list{}}},
+
+		"batchCall":               {},
+		"v1ListBatches":           {},
+		"v1CreateBatch":           {body: object{"recipients": list{object{"number": "+12065550123"}}}},
+		"v1GetBatch":              {},
+		"v1UpdateBatch":           {body: object{"name": "Eve's"}},
+		"v1PauseBatch":            {},
+		"v1ResumeBatch":           {},
+		"v1CancelBatch":           {},
+		"v1ListRecipients":        {},
+		"v1GetRecipientsCSV":      {},
+		"v1GetDoNotCall":          {},
+		"v1RemoveDoNotCall":       {},
+		"v1GetWebhook":            {},
+		"v1PatchWebhook":          {body: object{"url": "https://example.com/other"}},
+		"v1RotateWebhookSecret":   {},
+		"v1TestWebhook":           {},
+		"v1ListWebhookDeliveries": {},
+		"v1GetWebhookDelivery":    {},
+		"v1ReplayWebhookDelivery": {status: http.StatusConflict}, // nobody delivers here, so it is still waiting
+		"v1RetryHubSpotSync":      {status: http.StatusNotFound}, // the account is not connected, so the call is not to be written
+	}
+}
