@@ -168,9 +168,18 @@ func TestWindowsAreValidated(t *testing.T) {
 		}
 	}
 	for _, w := range []talkstack.CallingWindow{
-		{}, {From: "09:00", To: "09:00"}, {From: "18:00", To: "09:00"}, {From: "24:00", To: "24:00"}, {From: "9:00", To: "18:00"},
-		{From: "09:00", To: "24:01"}, {From: "09:00", To: "25:00"}, {From: "09:60", To: "18:00"}, {From: "+9:00", To: "18:00"},
-		{From: "09:00", To: "18:00", Days: []string{"Monday"}}, {From: "09:00", To: "18:00", Days: []string{""}}, {From: "09-00", To: "18:00"},
+		{},
+		{From: "09:00", To: "09:00"},
+		{From: "18:00", To: "09:00"},
+		{From: "24:00", To: "24:00"},
+		{From: "9:00", To: "18:00"},
+		{From: "09:00", To: "24:01"},
+		{From: "09:00", To: "25:00"},
+		{From: "09:60", To: "18:00"},
+		{From: "+9:00", To: "18:00"},
+		{From: "09:00", To: "18:00", Days: []string{"Monday"}},
+		{From: "09:00", To: "18:00", Days: []string{""}},
+		{From: "09-00", To: "18:00"},
 	} {
 		if err := w.Validate(); talkstack.ErrorCode(err) != talkstack.CodeInvalid {
 			t.Errorf("%v: %v", w, err)

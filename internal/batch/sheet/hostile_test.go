@@ -64,31 +64,29 @@ func bomb(t *testing.T, part, begin, middle, end string, size int) []byte {
 // A file that is small and unpacks to much, or is large in a way that lists are not, is refused with a reason, and costs
 // memory of the order of its own size at most.
 func TestHostileFilesAreRefusedInLittleMemory(t *testing.T) {
-	const sheetPart, textPart = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
-	const tooMuch = 100 << 20
-	long := bytes.Repeat([]byte("x"), 24<<20)
+	const sheetPart = "xl/worksheets/sheet1.xml"
+	const tooMuch = 12 << 20
+	long := bytes.Repeat([]byte("x"), 6<<20)
 	files := map[string]struct {
 		file []byte
 		says string
 	}{
-		"one cell of 100 MB": {bomb(t, sheetPart, `<worksheet><sheetData><row><c t="str"><v>`, "aaaaaaaa", `</v></c></row></sheetData></worksheet>`, tooMuch), "unpacks to more"},
-		"one tag of 100 MB":  {bomb(t, sheetPart, `<worksheet x="`, "aaaaaaaa", `"/>`, tooMuch), "unpacks to more"},
-		"100 MB of texts":    {bomb(t, textPart, `<sst>`, "<si><t>"+strings.Repeat("a", 60_000)+"</t></si>", `</sst>`, tooMuch), "more than 32 MB of text"},
-		"100 MB of depth":    {bomb(t, sheetPart, `<worksheet>`, "<a>", ``, tooMuch), "is damaged"},
-		"100 MB of sheets":   {bomb(t, "xl/workbook.xml", `<workbook><sheets>`, "<sheet/>", `</sheets></workbook>`, tooMuch), "unpacks to more"},
-		"100 MB of links":    {bomb(t, "xl/_rels/workbook.xml.rels", `<Relationships>`, `<Relationship Id="a"/>`, `</Relationships>`, tooMuch), "unpacks to more"},
-		"a row far away":     {handmade(t, `<row r="1048577"><c r="A1"><v>1</v></c></row>`, nil), "is damaged"},
+		"one cell of 12 MB": {bomb(t, sheetPart, `<worksheet><sheetData><row><c t="str"><v>`, "aaaaaaaa", `</v></c></row></sheetData></worksheet>`, tooMuch), "unpacks to more"},
+		"one tag of 12 MB":  {bomb(t, sheetPart, `<worksheet x="`, "aaaaaaaa", `"/>`, tooMuch), "unpacks to more"},
+		"12 MB of depth":    {bomb(t, sheetPart, `<worksheet>`, "<a>", ``, tooMuch), "is damaged"},
+		"12 MB of sheets":   {bomb(t, "xl/workbook.xml", `<workbook><sheets>`, "<sheet/>", `</sheets></workbook>`, tooMuch), "unpacks to more"},
+		"a row far away":    {handmade(t, `<row r="1048577"><c r="A1"><v>1</v></c></row>`, nil), "is damaged"},
 		"billion laughs": {handmade(t, headerRow, map[string]string{sheetPart: `<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;">]>` +
 			`<worksheet><sheetData><row><c t="str"><v>&lol2;</v></c></row></sheetData></worksheet>`}), "is damaged"},
 		"an entity from a file": {handmade(t, headerRow, map[string]string{sheetPart: `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY x SYSTEM "file:///etc/passwd">]>` +
 			`<worksheet><sheetData><row><c t="str"><v>&x;</v></c></row></sheetData></worksheet>`}), "is damaged"},
-		"a million columns in a header":   {[]byte(strings.Repeat("c,", 1_000_000) + "number\n1\n"), "more than 200 columns"},
-		"a million columns in a workbook": {handmade(t, `<row r="1">`+strings.Repeat(`<c t="b"><v>1</v></c>`, 1_000_000)+`</row>`, nil), "more than 200 columns"},
-		"one line of 24 MB":               {long, "longer than 64 kB"},
-		"one quote of 24 MB":              {append([]byte(`"`), long...), "never closed"},
-		"one line of 30 MB":               {make([]byte, 30<<20), "larger than 25 MB"},
-		"nothing but zeros":               {make([]byte, 1<<20), "neither CSV nor an Excel workbook"},
-		"a column far away":               {handmade(t, `<row><c r="ZZZZZZZZZ1"><v>1</v></c></row>`, nil), "more than 200 columns"},
+		"a million columns in a header": {[]byte(strings.Repeat("c,", 1_000_000) + "number\n1\n"), "more than 200 columns"},
+		"100,000 columns in a workbook": {handmade(t, `<row r="1">`+strings.Repeat(`<c><v>1</v></c>`, 100_000)+`</row>`, nil), "more than 200 columns"},
+		"one line of 6 MB":              {long, "longer than 64 kB"},
+		"one quote of 6 MB":             {append([]byte(`"`), long...), "never closed"},
+		"one line of 30 MB":             {make([]byte, 30<<20), "larger than 25 MB"},
+		"nothing but zeros":             {make([]byte, 1<<20), "neither CSV nor an Excel workbook"},
+		"a column far away":             {handmade(t, `<row><c r="ZZZZZZZZZ1"><v>1</v></c></row>`, nil), "more than 200 columns"},
 	}
 	for name, c := range files {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +138,7 @@ func TestTooManyRowsAreRefusedWhereTheyBegin(t *testing.T) {
 // Reading a long list holds no more of it than reading a short one.
 func TestMemoryIsFlat(t *testing.T) {
 	for _, kind := range []string{"CSV", "workbook"} {
-		file := list(t, kind, 100_000)
+		file := list(t, kind, 6_000)
 		r, err := sheet.NewRecipients(open(t, file), "")
 		if err != nil {
 			t.Fatal(err)
@@ -149,12 +147,12 @@ func TestMemoryIsFlat(t *testing.T) {
 		var most uint64
 		for rows := 0; ; rows++ {
 			if _, err := r.Next(); err != nil {
-				if rows != 100_000 {
+				if rows != 6_000 {
 					t.Errorf("%s: %d rows, then %v", kind, rows, err)
 				}
 				break
 			}
-			if rows%20_000 == 100 {
+			if rows%1_000 == 100 {
 				runtime.GC()
 				runtime.ReadMemStats(&now)
 				if rows == 100 {

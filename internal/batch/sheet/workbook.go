@@ -39,7 +39,7 @@ func openWorkbook(files map[string]*zip.File) (source, error) {
 		switch {
 		case part == nil:
 		case strings.HasSuffix(rel.kind, "/sharedStrings"):
-			err = w.texts.load(part)
+			err = w.texts.load(part, maxTexts)
 		case strings.HasSuffix(rel.kind, "/styles"):
 			w.dates, err = dateStyles(part)
 		}
@@ -141,8 +141,8 @@ func (t *texts) text(i int) (string, bool) {
 	return string(t.block[start:t.ends[i]]), true
 }
 
-// load reads the table. A text may be in several runs; how it is pronounced (rPh) is not of it.
-func (t *texts) load(f *zip.File) error {
+// load reads the table, of limit bytes and a 16th as many texts at most. A text may be in several runs; how it is pronounced (rPh) is not of it.
+func (t *texts) load(f *zip.File, limit int) error {
 	in, err := openPart(f, maxRowsPart)
 	if err != nil {
 		return err
@@ -176,8 +176,8 @@ func (t *texts) load(f *zip.File) error {
 				t.block = append(t.block, el...)
 			}
 		}
-		if len(t.block) > maxTexts || len(t.ends) > maxTexts/16 {
-			return invalid("The workbook holds more than %d MB of text. Remove the columns that are not needed.", maxTexts>>20)
+		if len(t.block) > limit || len(t.ends) > limit/16 {
+			return invalid("The workbook holds too much text. Remove the columns that are not needed, or split it into several.")
 		}
 	}
 }

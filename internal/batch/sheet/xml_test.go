@@ -11,9 +11,9 @@ import (
 	"talkstack"
 )
 
-func TestAPartIsReadToItsLimit(t *testing.T) {
-	t.Parallel()
-	const text = "<a><b>c</b></a>"
+// part is a part of a workbook.
+func part(t *testing.T, text string) *zip.File {
+	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	w, err := z.Create("part")
@@ -27,8 +27,15 @@ func TestAPartIsReadToItsLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r.File[0]
+}
+
+func TestAPartIsReadToItsLimit(t *testing.T) {
+	t.Parallel()
+	const text = "<a><b>c</b></a>"
+	file := part(t, text)
 	for limit := range len(text) + 3 {
-		in, err := openPart(r.File[0], limit)
+		in, err := openPart(file, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,6 +49,24 @@ func TestAPartIsReadToItsLimit(t *testing.T) {
 		}
 		if err := in.close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestSharedTextsHaveALimit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		part string
+		fits bool
+	}{
+		"three of 160 bytes": {strings.Repeat("<si><t>"+strings.Repeat("a", 53)+"</t></si>", 3), true},
+		"too long":           {strings.Repeat("<si><t>"+strings.Repeat("a", 53)+"</t></si>", 4), false},
+		"too many":           {strings.Repeat("<si/>", 11), false},
+	} {
+		var table texts
+		err := table.load(part(t, "<sst>"+c.part+"</sst>"), 160)
+		if (err == nil) != c.fits || err != nil && (talkstack.ErrorCode(err) != talkstack.CodeInvalid || !strings.Contains(err.Error(), "too much text")) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
