@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
@@ -81,6 +82,11 @@ func register[I, O any](a *API, method, path string, op operation, h func(contex
 // describe makes huma's operation: what the endpoint may answer is documented in full, whoever answers it.
 func (a *API) describe(method, path string, op operation, input reflect.Type) huma.Operation {
 	v1 := isV1(path)
+	for f := range input.Fields() {
+		if f.Anonymous && !f.IsExported() { // the framework does not look into it: its parameters would stay empty
+			panic(fmt.Sprintf("httpapi: %s embeds %s, whose parameters are not read", op.ID, f.Name))
+		}
+	}
 	o := huma.Operation{
 		OperationID: op.ID, Method: method, Path: path, Tags: []string{op.Tag},
 		Summary: op.Summary, Description: op.Description,
