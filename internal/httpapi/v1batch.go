@@ -305,10 +305,12 @@ type v1UpdateBatch struct {
 	Retry          *[]talkstack.RetryRule     `json:"retry,omitempty" maxItems:"4"`
 }
 
-func (a *API) v1UpdateBatch(ctx context.Context, in *struct {
+type v1UpdateBatchInput struct {
 	ID   talkstack.BatchID `path:"id"`
 	Body v1UpdateBatch
-}) (*body[v1Batch], error) {
+}
+
+func (a *API) v1UpdateBatch(ctx context.Context, in *v1UpdateBatchInput) (*body[v1Batch], error) {
 	b, err := a.DB.Batch(ctx, caller(ctx).ID, in.ID)
 	if err != nil {
 		return nil, err

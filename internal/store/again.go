@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"talkstack"
@@ -103,11 +104,8 @@ func nextTry(ctx context.Context, q *tx, b talkstack.Batch, c *talkstack.Call, i
 // worthAnother reports whether another try can make sense and is allowed: not for a number that does not exist or must not be
 // called, nor for a call that somebody cancelled.
 func worthAnother(c *talkstack.Call) bool {
-	switch c.EndReason.Code {
-	case talkstack.EndDoNotCall, talkstack.EndAgentHangup, talkstack.EndInvalidDestination:
-		return c.Status != talkstack.StatusFailed
-	}
-	return true
+	hopeless := []talkstack.EndCode{talkstack.EndDoNotCall, talkstack.EndAgentHangup, talkstack.EndInvalidDestination}
+	return c.Status != talkstack.StatusFailed || !slices.Contains(hopeless, c.EndReason.Code)
 }
 
 // callAgain queues the next try of a call, as a call of its own with the same texts and values.

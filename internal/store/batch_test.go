@@ -157,9 +157,12 @@ func TestBatchWaitsForItsWindow(t *testing.T) {
 			at   string
 			want int
 		}{
-			{"2026-03-27T16:59:59Z", 2}, {"2026-03-27T17:00:00Z", 0}, {"2026-03-28T12:00:00Z", 0},
+			{"2026-03-27T16:59:59Z", 2},
+			{"2026-03-27T17:00:00Z", 0},
+			{"2026-03-28T12:00:00Z", 0},
 			{"2026-03-30T06:59:59Z", 0}, // Monday 08:59:59: since Sunday it is summer time
-			{"2026-03-30T07:00:00Z", 2}, {"2026-03-30T16:00:00Z", 0},
+			{"2026-03-30T07:00:00Z", 2},
+			{"2026-03-30T16:00:00Z", 0},
 		} {
 			w.clock.set(at(t, step.at))
 			if calls := w.claim(t, 2); len(calls) != step.want {

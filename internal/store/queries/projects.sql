@@ -25,7 +25,7 @@ SELECT id FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS 
 SELECT * FROM projects WHERE id = @id AND user_id = @user_id AND deleted_at IS NULL /*FOR UPDATE*/ LIMIT 1;
 
 -- name: UpdateProject :one
-UPDATE projects SET name = @name, description = @description, webhook_url = @webhook_url, max_calls = @max_calls,
+UPDATE projects SET next_dial_at = CASE WHEN calls_per_second = @calls_per_second THEN next_dial_at ELSE @now END, name = @name, description = @description, webhook_url = @webhook_url, max_calls = @max_calls,
   calls_per_second = @calls_per_second, redial_interrupted = @redial_interrupted, active_agent = @active_agent, updated_at = @now
 WHERE id = @id RETURNING *;
 

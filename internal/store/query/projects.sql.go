@@ -1097,33 +1097,33 @@ func (q *Queries) UnassignAgentNumbers(ctx context.Context, agentID *string) ([]
 }
 
 const updateProject = `-- name: UpdateProject :one
-UPDATE projects SET name = ?1, description = ?2, webhook_url = ?3, max_calls = ?4,
-  calls_per_second = ?5, redial_interrupted = ?6, active_agent = ?7, updated_at = ?8
+UPDATE projects SET next_dial_at = CASE WHEN calls_per_second = ?1 THEN next_dial_at ELSE ?2 END, name = ?3, description = ?4, webhook_url = ?5, max_calls = ?6,
+  calls_per_second = ?1, redial_interrupted = ?7, active_agent = ?8, updated_at = ?2
 WHERE id = ?9 RETURNING id, user_id, name, description, active_agent, analysis_schema, webhook_url, webhook_secret, webhook_secret_old, webhook_secret_old_until, max_calls, calls_per_second, next_dial_at, last_served_at, redial_interrupted, deleted_at, created_at, updated_at
 `
 
 type UpdateProjectParams struct {
+	CallsPerSecond    float64
+	Now               time.Time
 	Name              string
 	Description       string
 	WebhookURL        string
 	MaxCalls          int64
-	CallsPerSecond    float64
 	RedialInterrupted int64
 	ActiveAgent       *string
-	Now               time.Time
 	ID                talkstack.ProjectID
 }
 
 func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (Project, error) {
 	row := q.db.QueryRowContext(ctx, updateProject,
+		arg.CallsPerSecond,
+		arg.Now,
 		arg.Name,
 		arg.Description,
 		arg.WebhookURL,
 		arg.MaxCalls,
-		arg.CallsPerSecond,
 		arg.RedialInterrupted,
 		arg.ActiveAgent,
-		arg.Now,
 		arg.ID,
 	)
 	var i Project

@@ -19,14 +19,14 @@ func (a Account) batch() talkstack.Batch {
 }
 
 // loaded stores a batch of n rows and lets it run; the numbers are +12065550001 and on.
-func (a Account) loaded(t testing.TB, db *store.DB, b talkstack.Batch, n int, zones string) talkstack.Batch {
+func (a Account) loaded(t testing.TB, db *store.DB, b talkstack.Batch, n int) talkstack.Batch {
 	t.Helper()
 	ctx := t.Context()
 	b = got[talkstack.Batch](t)(db.CreateBatch(ctx, b))
 	var rows []store.Recipient
 	for i := range n {
 		rows = append(rows, store.Recipient{
-			Row: i + 1, Number: fmt.Sprintf("+1206555%04d", i+1), TimeZone: zones, NotBefore: b.StartAt, DynamicVariables: map[string]any{"name": fmt.Sprint("n", i)},
+			Row: i + 1, Number: fmt.Sprintf("+1206555%04d", i+1), NotBefore: b.StartAt, DynamicVariables: map[string]any{"name": fmt.Sprint("n", i)},
 		})
 	}
 	must(t, db.LoadBatch(ctx, b, rows, nil))
@@ -99,7 +99,7 @@ func second[T any](_ T, err error) error { return err }
 func testBatchPause(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	a := NewAccount(t, db, 1000)
-	b := a.loaded(t, db, a.batch(), 200, "")
+	b := a.loaded(t, db, a.batch(), 200)
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	var mu sync.Mutex
@@ -177,7 +177,7 @@ func testBatchRetry(t *testing.T, db *store.DB) {
 	n := node(t, db)
 	b := a.batch()
 	b.Retry = []talkstack.RetryRule{{Outcome: talkstack.StatusBusy, Times: 1, After: 600}, {Outcome: talkstack.StatusFailed, Times: 2}}
-	b = a.loaded(t, db, b, 4, "")
+	b = a.loaded(t, db, b, 4)
 	calls := got[[]talkstack.Call](t)(db.Claim(ctx, n, 10))
 	if len(calls) != 4 {
 		t.Fatalf("claimed %d", len(calls))
@@ -228,7 +228,7 @@ func testBatchCompletes(t *testing.T, db *store.DB) {
 	a := NewAccount(t, db, 100)
 	n := node(t, db)
 	for range 3 {
-		b := a.loaded(t, db, a.batch(), 24, "")
+		b := a.loaded(t, db, a.batch(), 24)
 		calls := got[[]talkstack.Call](t)(db.Claim(ctx, n, 100))
 		var wg sync.WaitGroup
 		for _, c := range calls {
@@ -256,7 +256,7 @@ func testRedialInterrupted(t *testing.T, db *store.DB) {
 		got[talkstack.Project](t)(db.UpdateProject(ctx, a.User.ID, a.Project.ID, store.ProjectUpdate{RedialInterrupted: &allowed}))
 		n := node(t, db)
 		a.Place(t, db, 1)
-		b := a.loaded(t, db, a.batch(), 1, "")
+		b := a.loaded(t, db, a.batch(), 1)
 		for round := range 3 {
 			calls := got[[]talkstack.Call](t)(db.Claim(ctx, n, 10))
 			want := 0
@@ -285,7 +285,7 @@ func testDoNotCall(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	a, other := NewAccount(t, db, 100), NewAccount(t, db, 100)
 	n := node(t, db)
-	b := a.loaded(t, db, a.batch(), 3, "")
+	b := a.loaded(t, db, a.batch(), 3)
 	plain := a.Call()
 	plain.To = "+12065550002"
 	plain = got[talkstack.Call](t)(db.PlaceCall(ctx, plain))
@@ -326,8 +326,8 @@ func testClaimBatchesTakeTurns(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	a := NewAccount(t, db, 100)
 	n := node(t, db)
-	first := a.loaded(t, db, a.batch(), 100, "")
-	second := a.loaded(t, db, a.batch(), 100, "")
+	first := a.loaded(t, db, a.batch(), 100)
+	second := a.loaded(t, db, a.batch(), 100)
 	single := a.Place(t, db, 1)[0]
 	if c := claimOne(t, db, n); c.SID != single.SID {
 		t.Error("a call that was placed by itself waits for the batches")
