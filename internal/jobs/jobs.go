@@ -38,8 +38,9 @@ const (
 	// fetchCooldown is the pause between two looks at a queue that has jobs. Its workers divided by it is the most that
 	// is begun in a second.
 	fetchCooldown = 50 * time.Millisecond
-	// pollInterval is the pause between looks at a queue of which nothing is heard: insertions announce themselves.
-	pollInterval = 2 * time.Second
+	// pollInterval is the pause between looks at a queue of which nothing is heard. Nearly all insertions announce
+	// themselves; two transactions within a millisecond may do so for the first alone.
+	pollInterval = 500 * time.Millisecond
 )
 
 // queues are the queues and how many jobs of each a node works at once. Each subject has its own, so that jobs that are

@@ -184,7 +184,7 @@ func BenchmarkLatency(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer r.Stop(context.WithoutCancel(b.Context()))
-			c, err := db.NewJobClient(&river.Config{})
+			c, err := db.NewJobClient(&river.Config{FetchCooldown: time.Millisecond}) // as package store inserts
 			if err != nil {
 				b.Fatal(err)
 			}

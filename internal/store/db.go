@@ -91,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, errors.New("store: neither a database URL nor a path is set")
 	}
 	if err == nil && !cfg.ReadOnly {
-		db.jobs, err = db.NewJobClient(&river.Config{})
+		db.jobs, err = db.NewJobClient(&river.Config{FetchCooldown: announcePause})
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

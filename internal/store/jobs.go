@@ -28,6 +28,10 @@ const (
 	QueueHubSpot  = "hubspot"
 )
 
+// announcePause is how long this process is silent about further jobs of a queue after it has told of one. Those it is
+// silent about, if they are committed after the workers have looked, are found when those look next by themselves.
+const announcePause = time.Millisecond
+
 // maxJobAttempts is enough for any outage of the database: no job is given up for that.
 const maxJobAttempts = 1000
 
