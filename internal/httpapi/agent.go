@@ -58,7 +58,7 @@ type updateAgentRequest struct {
 	AgentID           talkstack.AgentID   `json:"agentId" minLength:"1" maxLength:"100"`
 	Name              sent[string]        `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Jack"`
 	SystemInstruction sent[string]        `json:"systemInstruction,omitempty" minLength:"1" maxLength:"200000" example:"You are Jack. You can take any questions related to astronomy."`
-	VoiceID           sent[string]        `json:"voice_id,omitempty" nullable:"true" maxLength:"200" doc:"Null or empty: the server's default." example:"EXAVITQu4vr4xnSDxMaL"`
+	VoiceID           clearable[string]   `json:"voice_id,omitempty" nullable:"true" maxLength:"200" doc:"Null or empty: the server's default." example:"EXAVITQu4vr4xnSDxMaL"`
 }
 
 // agentOrList is one agent, or all of a project's: the page of one and that of the other have the same path (Q25).

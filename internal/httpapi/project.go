@@ -44,10 +44,10 @@ type createProjectInput struct {
 }
 
 type updateProjectRequest struct {
-	_           struct{}     `additionalProperties:"true"`
-	Name        sent[string] `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Demo Project"`
-	Description sent[string] `json:"description,omitempty" maxLength:"5000" example:"This is a project."`
-	WebhookURL  sent[string] `json:"webhookUrl,omitempty" nullable:"true" maxLength:"2048" doc:"Receives the project's call updates; null or empty: nobody does." example:"https://example.com/hook"`
+	_           struct{}          `additionalProperties:"true"`
+	Name        sent[string]      `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Demo Project"`
+	Description sent[string]      `json:"description,omitempty" maxLength:"5000" example:"This is a project."`
+	WebhookURL  clearable[string] `json:"webhookUrl,omitempty" nullable:"true" maxLength:"2048" doc:"Receives the project's call updates; null or empty: nobody does." example:"https://example.com/hook"`
 }
 
 type updateProjectInput struct {

@@ -72,6 +72,7 @@ func tenancyCases() map[string]tenancyCase {
 		"v1ListWebhookDeliveries": {},
 		"v1GetWebhookDelivery":    {},
 		"v1ReplayWebhookDelivery": {status: http.StatusConflict}, // nobody delivers here, so it is still waiting
+		"v1Usage":                 {},
 		"v1RetryHubSpotSync":      {status: http.StatusNotFound}, // the account is not connected, so the call is not to be written
 	}
 }

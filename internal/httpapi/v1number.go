@@ -42,8 +42,8 @@ type v1NumberPath struct {
 type v1PatchNumberInput struct {
 	ID   talkstack.NumberID `path:"id"`
 	Body struct {
-		ProjectID sent[talkstack.ProjectID] `json:"project_id,omitempty" minLength:"1" maxLength:"100" doc:"Moves it; without agent_id it has no agent there."`
-		AgentID   sent[talkstack.AgentID]   `json:"agent_id,omitempty" nullable:"true" maxLength:"100" doc:"An agent of its project; null: none."`
+		ProjectID sent[talkstack.ProjectID]    `json:"project_id,omitempty" minLength:"1" maxLength:"100" doc:"Moves it; without agent_id it has no agent there."`
+		AgentID   clearable[talkstack.AgentID] `json:"agent_id,omitempty" nullable:"true" maxLength:"100" doc:"An agent of its project; null: none."`
 	}
 }
 

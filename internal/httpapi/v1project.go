@@ -45,13 +45,13 @@ type v1CreateProjectInput struct {
 }
 
 type v1PatchProjectRequest struct {
-	Name              sent[string]            `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Clinic"`
-	Description       sent[string]            `json:"description,omitempty" nullable:"true" maxLength:"5000"`
-	ActiveAgentID     sent[talkstack.AgentID] `json:"active_agent_id,omitempty" nullable:"true" maxLength:"100" doc:"An agent of the project; null: none."`
-	MaxCalls          sent[int]               `json:"max_calls,omitempty" minimum:"1" maximum:"10000"`
-	CallsPerSecond    sent[float64]           `json:"calls_per_second,omitempty" minimum:"0" maximum:"1000"`
-	RedialInterrupted sent[int]               `json:"redial_interrupted,omitempty" minimum:"0" maximum:"3"`
-	WebhookURL        sent[string]            `json:"webhook_url,omitempty" nullable:"true" maxLength:"2048" doc:"Null or empty: none." example:"https://example.com/hook"`
+	Name              sent[string]                 `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Clinic"`
+	Description       clearable[string]            `json:"description,omitempty" nullable:"true" maxLength:"5000"`
+	ActiveAgentID     clearable[talkstack.AgentID] `json:"active_agent_id,omitempty" nullable:"true" maxLength:"100" doc:"An agent of the project; null: none."`
+	MaxCalls          sent[int]                    `json:"max_calls,omitempty" minimum:"1" maximum:"10000"`
+	CallsPerSecond    sent[float64]                `json:"calls_per_second,omitempty" minimum:"0" maximum:"1000"`
+	RedialInterrupted sent[int]                    `json:"redial_interrupted,omitempty" minimum:"0" maximum:"3"`
+	WebhookURL        clearable[string]            `json:"webhook_url,omitempty" nullable:"true" maxLength:"2048" doc:"Null or empty: none." example:"https://example.com/hook"`
 }
 
 type v1ProjectPath struct {

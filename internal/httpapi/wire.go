@@ -79,7 +79,8 @@ func (variables) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "Values for the {{key}} placeholders of the agent's systemInstruction."}
 }
 
-// sent is a field of a change, which knows whether it was in the body. Null is the zero value.
+// sent is a field of a change, which knows whether it was in the body. It must not be null: the framework takes null for
+// missing where a field is not required.
 type sent[T any] struct {
 	value T
 	is    bool
@@ -87,6 +88,18 @@ type sent[T any] struct {
 
 // UnmarshalJSON is called for a field that is there.
 func (s *sent[T]) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return &json.UnmarshalTypeError{Value: "null", Type: reflect.TypeFor[T]()}
+	}
+	s.is = true
+	return json.Unmarshal(b, &s.value)
+}
+
+// clearable is sent for a field that null empties: it is the zero value then.
+type clearable[T any] struct{ sent[T] }
+
+// UnmarshalJSON is called for a field that is there.
+func (s *clearable[T]) UnmarshalJSON(b []byte) error {
 	s.is = true
 	return json.Unmarshal(b, &s.value)
 }
