@@ -21,6 +21,7 @@ import (
 
 	"talkstack"
 	"talkstack/internal/config"
+	"talkstack/internal/hubspot/hubspottest"
 	"talkstack/internal/server"
 	"talkstack/internal/store/storetest"
 )
@@ -154,12 +155,14 @@ func known(op operation, status int) bool {
 
 func start(t *testing.T, database string) *server.Server {
 	t.Helper()
+	crm := hubspottest.New(time.Now)
+	t.Cleanup(crm.Close)
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
 	s, err := server.Start(context.Background(), config.Config{
 		Folders: config.Folders{DataDir: t.TempDir(), ModelsDir: filepath.Join(t.TempDir(), "none")}, DatabaseURL: talkstack.Secret(database),
 		Dev: true, HTTPAddr: "127.0.0.1:0", SIPAddr: "127.0.0.1:0", RTPPorts: config.PortRange{Low: 50000, High: 51999},
 		ASR: config.Chain{{Name: "local"}}, TTS: config.Chain{{Name: "local"}}, LLM: config.Chain{{Name: "flow"}},
-		DrainLimit: time.Second, MaxCalls: 4,
+		DrainLimit: time.Second, MaxCalls: 4, HubSpotBaseURL: crm.URL(),
 	}, "test", log)
 	if err != nil {
 		t.Fatal(err)

@@ -105,6 +105,10 @@ func placeAndWait(b *testing.B, customer *api, phone *phonetest.Phone, p project
 		if over >= burst {
 			return last.Sub(begin)
 		}
-		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // it measures real time
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-b.Context().Done():
+			b.Fatal("the benchmark was stopped")
+		}
 	}
 }
