@@ -39,8 +39,10 @@ func TestSQLite(t *testing.T) { fuzz(t, "") }
 func TestPostgreSQL(t *testing.T) { fuzz(t, storetest.PostgreSQL(t)) }
 
 func fuzz(t *testing.T, database string) {
-	s := start(t, database)
-	g := &generator{known: map[string][]string{}, key: s.Demo().APIKey}
+	crm := hubspottest.New(time.Now)
+	t.Cleanup(crm.Close)
+	s := start(t, database, crm.URL())
+	g := &generator{known: map[string][]string{}, key: s.Demo().APIKey, hub: crm.AddPortal(62515).PrivateToken()}
 	number := *seed
 	if number == 0 {
 		number = rand.Uint64()
@@ -53,7 +55,7 @@ func fuzz(t *testing.T, database string) {
 		t.Fatal(err)
 	}
 	operations := g.doc.operations()
-	if len(operations) < 20 {
+	if len(operations) < 90 {
 		t.Fatalf("the document has %d operations only", len(operations))
 	}
 	check := validatorOf(t, text)
@@ -83,7 +85,7 @@ func fuzz(t *testing.T, database string) {
 		}
 	}
 	t.Logf("%d requests to %d operations: answers %v; never answered with success: %v", requests, len(operations), answers, never)
-	if len(answered) < len(operations)*2/3 {
+	if len(answered) < len(operations)*3/4 {
 		t.Errorf("only %d of %d operations were ever answered with success: the requests do not go deep enough", len(answered), len(operations))
 	}
 }
@@ -93,7 +95,7 @@ func (g *generator) choose(operations []operation) operation {
 	for {
 		op := pick(g, operations...)
 		rare := strings.HasPrefix(op.Path, "/auth/") || op.Method == http.MethodDelete || strings.Contains(op.Path, "change-password")
-		if !rare || g.chance(25) {
+		if !rare || g.chance(10) {
 			return op
 		}
 	}
@@ -153,16 +155,14 @@ func known(op operation, status int) bool {
 	return !strings.Contains(op.Path, "{") || !slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMovedPermanently}, status)
 }
 
-func start(t *testing.T, database string) *server.Server {
+func start(t *testing.T, database, crm string) *server.Server {
 	t.Helper()
-	crm := hubspottest.New(time.Now)
-	t.Cleanup(crm.Close)
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
 	s, err := server.Start(context.Background(), config.Config{
 		Folders: config.Folders{DataDir: t.TempDir(), ModelsDir: filepath.Join(t.TempDir(), "none")}, DatabaseURL: talkstack.Secret(database),
 		Dev: true, HTTPAddr: "127.0.0.1:0", SIPAddr: "127.0.0.1:0", RTPPorts: config.PortRange{Low: 50000, High: 51999},
 		ASR: config.Chain{{Name: "local"}}, TTS: config.Chain{{Name: "local"}}, LLM: config.Chain{{Name: "flow"}},
-		DrainLimit: time.Second, MaxCalls: 4, HubSpotBaseURL: crm.URL(),
+		DrainLimit: time.Second, MaxCalls: 4, HubSpotBaseURL: crm,
 	}, "test", log)
 	if err != nil {
 		t.Fatal(err)

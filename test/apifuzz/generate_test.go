@@ -20,6 +20,8 @@ type generator struct {
 	doc   document
 	known map[string][]string // by the name of the field
 	key   string              // of the account
+	hub   string              // a HubSpot token that works
+	odd   bool                // this request is to be odd somewhere
 }
 
 // chance is true in about n of a hundred cases.
@@ -66,11 +68,14 @@ func (g *generator) anything(depth int) any {
 // value is a value for a field: mostly what its schema asks for.
 func (g *generator) value(name string, s schema, depth int) any {
 	s = g.doc.resolve(s)
-	if g.chance(6) {
+	if g.odd && g.chance(12) {
 		return g.anything(2)
 	}
-	if known := g.known[name]; len(known) > 0 && g.chance(75) {
-		return pick(g, known...)
+	if known := g.known[name]; len(known) > 0 && (!g.odd || g.chance(60)) {
+		return pick(g, known[max(0, len(known)-1-g.IntN(8)):]...)
+	}
+	if name == "token" && g.chance(50) {
+		return g.hub
 	}
 	if list, ok := s["enum"].([]any); ok && len(list) > 0 {
 		return pick(g, list...)
@@ -104,7 +109,16 @@ func (g *generator) value(name string, s schema, depth int) any {
 	if format, _ := s["format"].(string); format == "date-time" {
 		return pick(g, "2026-03-11T17:49:38.925Z", "2026-11-23T00:00:00+05:30", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
 	}
-	return pick(g, "John", "Demo Project", "2026-11-23", "+12065550123", "+4930123456", "https://example.com/hook", "09:00", "18:00", pick(g, oddTexts()...))
+	switch name {
+	case "number", "to", "from", "e164", "phoneNumber", "phone_number":
+		return fmt.Sprintf("+1206555%04d", g.IntN(10000))
+	case "name":
+		return fmt.Sprint("Demo ", g.IntN(1000))
+	}
+	if g.odd {
+		return pick(g, oddTexts()...)
+	}
+	return pick(g, "John", "2026-11-23", "https://example.com/hook", "09:00", "18:00", "Is it good?")
 }
 
 func typeOf(g *generator, s schema) string {
@@ -131,7 +145,10 @@ func (g *generator) number(s schema, step float64) any {
 	if !hasHigh {
 		high = low + 1000
 	}
-	n := pick(g, low, high, low+step, low-step, high+step, low+float64(g.IntN(100)))
+	n := min(high, low+float64(g.IntN(100)))
+	if g.odd {
+		n = pick(g, low, high, low+step, low-step, high+step)
+	}
 	if step == 1 {
 		return int64(n)
 	}
@@ -144,7 +161,7 @@ func (g *generator) object(s schema, depth int) any {
 	required, _ := s["required"].([]any)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		must := slices.Contains(required, any(name))
-		if depth <= 0 && !must || must && g.chance(4) || !must && g.chance(50) {
+		if depth <= 0 && !must || g.odd && must && g.chance(8) || !must && g.chance(60) {
 			continue
 		}
 		out[name] = g.value(name, g.doc.resolve(properties[name]), depth-1)
@@ -157,6 +174,7 @@ func (g *generator) object(s schema, depth int) any {
 
 // request makes a request for an operation.
 func (g *generator) request(base string, op operation) (*http.Request, []byte) {
+	g.odd = g.chance(50)
 	path, query := op.Path, url.Values{}
 	headers := http.Header{}
 	for _, p := range op.Parameters {
@@ -186,7 +204,7 @@ func (g *generator) request(base string, op operation) (*http.Request, []byte) {
 			}
 		}
 	}
-	if g.chance(3) {
+	if g.odd && g.chance(6) {
 		query.Add(pick(g, oddTexts()...), pick(g, oddTexts()...))
 	}
 	body, contentType := g.body(op)
@@ -203,6 +221,8 @@ func (g *generator) request(base string, op operation) (*http.Request, []byte) {
 		req.Header.Set("Content-Type", contentType)
 	}
 	switch {
+	case !g.odd:
+		req.Header.Set("X-Api-Key", g.key)
 	case g.chance(3):
 		req.Header.Set("Authorization", pick(g, "Bearer x", "Basic eDp5", "Bearer ", "nonsense"))
 	case g.chance(3):
@@ -229,18 +249,19 @@ func (g *generator) body(op operation) ([]byte, string) {
 		return g.form(op.Bodies[mediaType])
 	}
 	switch n := g.IntN(100); {
-	case n < 2:
-		return nil, mediaType
+	case !g.odd:
 	case n < 4:
+		return nil, mediaType
+	case n < 8:
 		return []byte(pick(g, "{", "[", `{"a":`, "\xff\xfe", "null", "[]", "1", `"x"`, "{}}", strings.Repeat("[", 10000))), mediaType
-	case n < 6:
+	case n < 12:
 		return []byte("a=b"), pick(g, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=x", "/")
 	}
 	b, err := json.Marshal(g.value("", op.Bodies[mediaType], 4))
 	if err != nil {
 		panic(err)
 	}
-	if g.chance(2) && len(b) > 2 {
+	if g.odd && g.chance(4) && len(b) > 2 {
 		b = b[:g.IntN(len(b))]
 	}
 	return b, mediaType
@@ -252,13 +273,18 @@ func (g *generator) form(s schema) ([]byte, string) {
 	w := multipart.NewWriter(&b)
 	properties, _ := s["properties"].(schema)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if g.chance(10) {
+		required, _ := s["required"].([]any)
+		if must := slices.Contains(required, any(name)); g.odd && g.chance(10) || !must && g.chance(70) {
 			continue
 		}
 		p := g.doc.resolve(properties[name])
 		if p["format"] == "binary" || p["contentMediaType"] != nil || name == "file" {
 			part, err := w.CreateFormFile(name, pick(g, "calls.csv", "calls.xlsx", "", "../x.csv"))
 			if err == nil {
+				if !g.odd {
+					_, _ = io.WriteString(part, "number,name\n+12065550123,John\n+12065550124,Mary\n")
+					continue
+				}
 				_, _ = io.WriteString(part, pick(g,
 					"number,name\n+12065550123,John\n", "number;dynamicVariables\r\n+12065550124;\"{\"\"a\"\":1}\"\r\n", "\ufeffnumber\n+12065550125\n12\n4.1E+10\n",
 					"", "name\nJohn\n", "PK\x03\x04broken", "number\n"+strings.Repeat("+12065550126\n", 50), "number,\"a\n+1", strings.Repeat(",", 5000)))
@@ -273,7 +299,7 @@ func (g *generator) form(s schema) ([]byte, string) {
 		}
 		_ = w.WriteField(name, text)
 	}
-	if g.chance(95) {
+	if !g.odd || g.chance(95) {
 		_ = w.Close()
 	}
 	return b.Bytes(), w.FormDataContentType()
