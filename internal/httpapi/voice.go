@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -111,8 +112,12 @@ func wireVoice(ctx context.Context, v talkstack.Voice) voice {
 	}
 }
 
-// previewCache keeps the previews that were asked for, and has one made at a time: the door is open to everybody,
-// and speech takes a core.
+// previewLimit bounds the making of a preview, whose sentence takes a core about a second.
+const previewLimit = 20 * time.Second
+
+// previewCache keeps the previews that were asked for, and has one made at a time: the door is open to everybody, since
+// a browser's player sends no credentials, and speech takes a core. What was begun is finished and kept even when who
+// asked has gone: however often somebody asks and leaves, each voice is made to speak once.
 type previewCache struct {
 	making chan struct{}
 	mu     *sync.Mutex
@@ -136,7 +141,12 @@ func (c previewCache) get(ctx context.Context, id string, preview func(context.C
 	if sound, ok := c.have(id); ok {
 		return sound, nil
 	}
-	sound, err := preview(ctx, id)
+	made, cancel := context.WithTimeout(context.WithoutCancel(ctx), previewLimit)
+	defer cancel()
+	sound, err := preview(made, id)
+	if err != nil && made.Err() != nil {
+		return nil, talkstack.WrapError(talkstack.CodeUnavailable, err, "The preview took too long. Try again.")
+	}
 	if err != nil {
 		return nil, err
 	}

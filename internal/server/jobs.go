@@ -10,6 +10,7 @@ import (
 	"talkstack/internal/analysis"
 	"talkstack/internal/auth"
 	"talkstack/internal/batch"
+	"talkstack/internal/dispatch"
 	"talkstack/internal/jobs"
 	"talkstack/internal/webhook"
 )
@@ -25,6 +26,7 @@ func (s *Server) startJobs(ctx context.Context) error {
 	river.AddWorker(workers, analysis.NewWorker(s.analyses))
 	river.AddWorker(workers, auth.NewResetWorker(s.accounts, s.linkBase()))
 	river.AddWorker(workers, &batch.Worker{DB: s.db, Log: s.log.With("part", "batches")})
+	river.AddWorker(workers, &dispatch.EndCallsWorker{DB: s.db})
 	toHubSpot, err := s.hubspotWorker(ctx)
 	if err != nil {
 		return err

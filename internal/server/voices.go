@@ -23,7 +23,9 @@ func (s *speech) Preview(ctx context.Context, voiceID string) ([]byte, error) {
 		}
 		text := fmt.Sprintf("Hello, this is %s. I can answer your calls, and make some for you, too.", v.Name)
 		a := media.Audio{Rate: previewRate, Channels: 1}
-		for pcm, err := range s.engine.Speak(ctx, talkstack.SpeechRequest{Text: text, Voice: v, Rate: previewRate}) {
+		for pcm, err := range s.engine.Speak(ctx, talkstack.SpeechRequest{
+			Text: text, Voice: v, Rate: previewRate, Ahead: true, // calls go first
+		}) {
 			if err != nil {
 				return nil, err
 			}

@@ -40,6 +40,19 @@ func testTenancy(t *testing.T, db *store.DB) {
 	if numbers := got[[]talkstack.Number](t)(db.NumbersByProject(ctx, me, theirs.Project.ID)); len(numbers) != 0 {
 		t.Errorf("numbers of another account's project: %v", numbers)
 	}
+	for _, id := range []ids{other, unknown, hostile} {
+		if id.project == "" {
+			continue // no filter
+		}
+		f := store.NumberFilter{ProjectID: id.project}
+		if found := got[[]talkstack.Number](t)(db.NumberPage(ctx, me, f, store.Cursor{}, 10)); len(found) != 0 {
+			t.Errorf("numbers by %q: %v", id.project, found)
+		}
+		g := store.AgentFilter{ProjectID: id.project}
+		if found := got[[]store.ListedAgent](t)(db.AgentPage(ctx, me, g, store.Cursor{}, 10)); len(found) != 0 {
+			t.Errorf("agents by %q: %v", id.project, found)
+		}
+	}
 	for _, p := range got[[]talkstack.Project](t)(db.Projects(ctx, me)) {
 		if p.UserID != me {
 			t.Errorf("another account's project is listed: %+v", p)
@@ -86,8 +99,28 @@ func personalMethods(t *testing.T, db *store.DB, mine Account) map[string]func(i
 			_, err := db.UpdateAgent(ctx, me, id.agent, store.AgentUpdate{Name: &name})
 			return err
 		},
-		"DeleteAgent":  func(id ids) error { return db.DeleteAgent(ctx, me, id.agent) },
-		"AssignNumber": func(id ids) error { _, err := db.AssignNumber(ctx, me, id.project, "", "+14155550777"); return err },
+		"DeleteAgent":   func(id ids) error { return db.DeleteAgent(ctx, me, id.agent) },
+		"RestoreAgent":  func(id ids) error { _, err := db.RestoreAgent(ctx, me, id.agent, 1); return err },
+		"AgentAt":       func(id ids) error { _, err := db.AgentAt(ctx, me, id.agent, 1); return err },
+		"AgentVersions": func(id ids) error { _, err := db.AgentVersions(ctx, me, id.agent, 0, 10); return err },
+		"UpdateProject 2": func(id ids) error {
+			_, err := db.UpdateProject(ctx, me, mine.Project.ID, store.ProjectUpdate{Description: &name, ActiveAgent: orUnknown(id.agent)})
+			return err
+		},
+		"UpdateNumber": func(id ids) error {
+			_, err := db.UpdateNumber(ctx, me, id.number, store.NumberUpdate{AgentID: &mine.Agent.ID})
+			return err
+		},
+		"UpdateNumber 2": func(id ids) error {
+			_, err := db.UpdateNumber(ctx, me, mine.Number.ID, store.NumberUpdate{ProjectID: &id.project})
+			return err
+		},
+		"UpdateNumber 3": func(id ids) error {
+			_, err := db.UpdateNumber(ctx, me, mine.Number.ID, store.NumberUpdate{AgentID: orUnknown(id.agent)})
+			return err
+		},
+		"ReleaseNumber": func(id ids) error { return db.ReleaseNumber(ctx, me, id.number) },
+		"AssignNumber":  func(id ids) error { _, err := db.AssignNumber(ctx, me, id.project, "", "+14155550777"); return err },
 		"AssignNumber 2": func(id ids) error {
 			_, err := db.AssignNumber(ctx, me, mine.Project.ID, id.agent, "+14155550777")
 			return err
@@ -102,10 +135,21 @@ func personalMethods(t *testing.T, db *store.DB, mine Account) map[string]func(i
 		"PlaceCall 2":   func(id ids) error { c := mine.Call(); c.AgentID = id.agent; _, err := db.PlaceCall(ctx, c); return err },
 		"Call":          func(id ids) error { _, err := db.Call(ctx, me, id.sid); return err },
 		"CallInProject": func(id ids) error { _, err := db.CallInProject(ctx, me, id.project, id.sid); return err },
-		"CallHistory":   func(id ids) error { _, _, err := db.CallHistory(ctx, me, store.CallFilter{ProjectID: id.project}, 0, 20); return err },
+		"CallHistory": func(id ids) error {
+			_, _, err := db.CallHistory(ctx, me, store.CallFilter{ProjectID: id.project}, 0, 20)
+			return err
+		},
 		"RequestHangup": func(id ids) error { _, err := db.RequestHangup(ctx, me, id.sid); return err },
 		"Turns":         func(id ids) error { _, err := db.Turns(ctx, me, id.sid); return err },
 	}
+}
+
+// orUnknown is an agent's id, or one that nobody has where an empty one would mean none.
+func orUnknown(id talkstack.AgentID) *talkstack.AgentID {
+	if id == "" {
+		id = "unknown"
+	}
+	return &id
 }
 
 // testTimes: a time comes back as the same instant in UTC, in microseconds, and sorts as one, whatever its zone was.
