@@ -120,6 +120,9 @@ func (c *Connector) ConnectCode(ctx context.Context, user talkstack.UserID, code
 
 // ConnectToken connects an account by the token of a private app or a service key, in place of any other portal.
 func (c *Connector) ConnectToken(ctx context.Context, user talkstack.UserID, token talkstack.Secret) (talkstack.HubSpotConnection, error) {
+	if strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return talkstack.HubSpotConnection{}, talkstack.Errorf(talkstack.CodeInvalid, "A HubSpot token has no spaces or special characters: copy it again.")
+	}
 	portalID, err := c.client.account(ctx, token)
 	if err != nil {
 		return talkstack.HubSpotConnection{}, connectError(err, "HubSpot does not take the token.")

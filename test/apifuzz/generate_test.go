@@ -21,6 +21,7 @@ type generator struct {
 	known map[string][]string // by the name of the field
 	key   string              // of the account
 	hub   string              // a HubSpot token that works
+	home  map[string]string   // ids of the demo account, which fit each other
 	odd   bool                // this request is to be odd somewhere
 }
 
@@ -70,6 +71,9 @@ func (g *generator) value(name string, s schema, depth int) any {
 	s = g.doc.resolve(s)
 	if g.odd && g.chance(12) {
 		return g.anything(2)
+	}
+	if home := g.home[name]; home != "" && !g.odd && g.chance(60) {
+		return home
 	}
 	if known := g.known[name]; len(known) > 0 && (!g.odd || g.chance(60)) {
 		return pick(g, known[max(0, len(known)-1-g.IntN(8)):]...)
