@@ -11,18 +11,18 @@ import (
 	"talkstack/internal/store"
 )
 
-// historyFilters are the documented filters (spec section 6.3), named as Twilio names them. They are taken from the query
+// HistoryFilters are the documented filters (spec section 6.3), named as Twilio names them. They are taken from the query
 // and from the body (Q36).
-type historyFilters struct {
+type HistoryFilters struct {
 	To              string `json:"to,omitempty" doc:"Calls to this number."`
 	From            string `json:"from,omitempty" doc:"Calls from this number."`
 	Status          string `json:"status,omitempty" doc:"Calls with this status; voicemail and silence too." example:"completed"`
 	StartTime       string `json:"startTime,omitempty" doc:"Calls that started on this date, UTC." example:"2026-03-11"`
-	StartTimeBefore string `json:"startTimeBefore,omitempty" doc:"Calls that started on or before 00:00 UTC of this date."`
-	StartTimeAfter  string `json:"startTimeAfter,omitempty" doc:"Calls that started on or after 00:00 UTC of this date."`
-	EndTime         string `json:"endTime,omitempty" doc:"Calls that ended on this date, UTC."`
-	EndTimeBefore   string `json:"endTimeBefore,omitempty" doc:"Calls that ended on or before 00:00 UTC of this date."`
-	EndTimeAfter    string `json:"endTimeAfter,omitempty" doc:"Calls that ended on or after 00:00 UTC of this date."`
+	StartTimeBefore string `json:"startTimeBefore,omitempty" doc:"Calls that started on or before 00:00 UTC of this date." example:"2026-03-11"`
+	StartTimeAfter  string `json:"startTimeAfter,omitempty" doc:"Calls that started on or after 00:00 UTC of this date." example:"2026-03-11"`
+	EndTime         string `json:"endTime,omitempty" doc:"Calls that ended on this date, UTC." example:"2026-03-11"`
+	EndTimeBefore   string `json:"endTimeBefore,omitempty" doc:"Calls that ended on or before 00:00 UTC of this date." example:"2026-03-11"`
+	EndTimeAfter    string `json:"endTimeAfter,omitempty" doc:"Calls that ended on or after 00:00 UTC of this date." example:"2026-03-11"`
 }
 
 type callHistoryRequest struct {
@@ -30,7 +30,7 @@ type callHistoryRequest struct {
 	ProjectID talkstack.ProjectID `json:"projectId" minLength:"1"`
 	PageSize  int                 `json:"pageSize,omitempty" minimum:"1" default:"20" doc:"At most 1000 are sent; more are on the next page."`
 	Page      int                 `json:"page,omitempty" minimum:"0" maximum:"1000000" default:"0" doc:"From 0. A page costs more the deeper it is: read far back with the filters, or with GET /v1/calls."`
-	historyFilters
+	HistoryFilters
 }
 
 type callHistoryResponse struct {
@@ -45,11 +45,11 @@ type historyInput struct {
 	From            string `query:"from" doc:"Calls from this number."`
 	Status          string `query:"status" doc:"Calls with this status; voicemail and silence too." example:"completed"`
 	StartTime       string `query:"startTime" doc:"Calls that started on this date, YYYY-MM-DD, UTC." example:"2026-03-11"`
-	StartTimeBefore string `query:"startTimeBefore" doc:"Calls that started on or before 00:00 UTC of this date."`
-	StartTimeAfter  string `query:"startTimeAfter" doc:"Calls that started on or after 00:00 UTC of this date."`
-	EndTime         string `query:"endTime" doc:"Calls that ended on this date, UTC. Also accepted as .endTime, as every other filter with a dot before it."`
-	EndTimeBefore   string `query:"endTimeBefore" doc:"Calls that ended on or before 00:00 UTC of this date."`
-	EndTimeAfter    string `query:"endTimeAfter" doc:"Calls that ended on or after 00:00 UTC of this date."`
+	StartTimeBefore string `query:"startTimeBefore" doc:"Calls that started on or before 00:00 UTC of this date." example:"2026-03-11"`
+	StartTimeAfter  string `query:"startTimeAfter" doc:"Calls that started on or after 00:00 UTC of this date." example:"2026-03-11"`
+	EndTime         string `query:"endTime" doc:"Calls that ended on this date, UTC. Also accepted as .endTime, as every other filter with a dot before it." example:"2026-03-11"`
+	EndTimeBefore   string `query:"endTimeBefore" doc:"Calls that ended on or before 00:00 UTC of this date." example:"2026-03-11"`
+	EndTimeAfter    string `query:"endTimeAfter" doc:"Calls that ended on or after 00:00 UTC of this date." example:"2026-03-11"`
 	Body            callHistoryRequest
 	dotted          map[string]string // the filters of the query that were written with a dot (Q36)
 }
@@ -67,8 +67,8 @@ func (in *historyInput) Resolve(ctx huma.Context) []error {
 }
 
 // filters joins the spellings: the query counts before the body, the plain name before the dotted one.
-func (in *historyInput) filters() historyFilters {
-	b := in.Body.historyFilters
+func (in *historyInput) filters() HistoryFilters {
+	b := in.Body.HistoryFilters
 	pick := func(name string, values ...string) string {
 		for _, v := range []string{values[0], in.dotted[name], values[1]} {
 			if v != "" {
@@ -77,7 +77,7 @@ func (in *historyInput) filters() historyFilters {
 		}
 		return ""
 	}
-	return historyFilters{
+	return HistoryFilters{
 		To: pick("to", in.To, b.To), From: pick("from", in.From, b.From), Status: pick("status", in.Status, b.Status),
 		StartTime:       pick("startTime", in.StartTime, b.StartTime),
 		StartTimeBefore: pick("startTimeBefore", in.StartTimeBefore, b.StartTimeBefore),
@@ -103,7 +103,7 @@ func historyAliases() map[string]string {
 }
 
 // filter reads the filters (Q37, Q38). A day is one of UTC.
-func (f historyFilters) filter(project talkstack.ProjectID) (store.CallFilter, error) {
+func (f HistoryFilters) filter(project talkstack.ProjectID) (store.CallFilter, error) {
 	c := store.CallFilter{ProjectID: project, To: numberText(f.To), From: numberText(f.From)}
 	var err error
 	if c.Status, err = parseStatus("status", f.Status); err != nil {

@@ -22,18 +22,18 @@ type usageInput struct {
 type usageResponse struct {
 	From  string       `json:"from" doc:"First day of the report." example:"2026-03-01"`
 	To    string       `json:"to" doc:"Last day of the report, included." example:"2026-03-30"`
-	Total usageSum     `json:"total"`
+	Total UsageSum     `json:"total"`
 	Data  []usageGroup `json:"data" doc:"By day, oldest first, or by project. Groups without calls are left out."`
 }
 
 type usageGroup struct {
 	Day       *string              `json:"day,omitempty" doc:"With group_by=day." example:"2026-03-11"`
 	ProjectID *talkstack.ProjectID `json:"project_id,omitempty" doc:"With group_by=project."`
-	usageSum
+	UsageSum
 }
 
-// usageSum is what calls add up to that have ended. A call counts on the day of UTC on which it ended.
-type usageSum struct {
+// UsageSum is what calls add up to that have ended. A call counts on the day of UTC on which it ended.
+type UsageSum struct {
 	Calls           int64            `json:"calls" doc:"Calls that have ended."`
 	ByStatus        map[string]int64 `json:"by_status" doc:"How many ended with each status." example:"{\"completed\":18,\"busy\":2}"`
 	Answered        int64            `json:"answered"`
@@ -85,7 +85,7 @@ func (a *API) v1Usage(ctx context.Context, in *usageInput) (*body[usageResponse]
 	}
 	r := usageResponse{From: first.Format(time.DateOnly), To: last.Format(time.DateOnly), Total: wireUsage(total), Data: make([]usageGroup, len(names))}
 	for i, name := range names {
-		r.Data[i].usageSum = wireUsage(*groups[name])
+		r.Data[i].UsageSum = wireUsage(*groups[name])
 		if in.GroupBy == "project" {
 			id := talkstack.ProjectID(name)
 			r.Data[i].ProjectID = &id
@@ -119,8 +119,8 @@ func usageRange(from, to string, now time.Time) (first, last time.Time, err erro
 	return first, last, nil
 }
 
-func wireUsage(s store.UsageSum) usageSum {
-	w := usageSum{
+func wireUsage(s store.UsageSum) UsageSum {
+	w := UsageSum{
 		Calls: s.Calls, ByStatus: map[string]int64{}, Answered: s.Answered, Minutes: s.Connected.Minutes(), Cost: s.Cost,
 		Usage: usageParts{
 			ASRSeconds: s.Usage.ASRSeconds, LLMInput: s.Usage.LLMInput, LLMOutput: s.Usage.LLMOutput, TTSCharacters: s.Usage.TTSCharacters,

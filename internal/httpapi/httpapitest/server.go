@@ -209,6 +209,16 @@ func (r Request) reader(t testing.TB) io.Reader {
 	return bytes.NewReader(data)
 }
 
+// Parse makes JSON that came another way readable as an answer is.
+func Parse(t testing.TB, b []byte) Response {
+	t.Helper()
+	r := Response{Body: b}
+	if err := json.Unmarshal(b, &r.JSON); err != nil {
+		t.Fatalf("not JSON: %v\n%s", err, b)
+	}
+	return r
+}
+
 // At is the value at a path of keys and indexes in the answer: At("data", 0, "id"). It is nil where there is none.
 func (r Response) At(path ...any) any {
 	v := r.JSON
