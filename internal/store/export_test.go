@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"strings"
+
+	"talkstack"
 )
 
 // Rewrite is rewrite.
@@ -34,4 +37,28 @@ func (db *DB) Rollback(ctx context.Context) error {
 	}
 	_, err = p.DownTo(ctx, 0)
 	return err
+}
+
+// ExplainCalls is how SQLite would look for a page of calls, a step a line.
+func (db *DB) ExplainCalls(ctx context.Context, user talkstack.UserID, f CallFilter) (string, error) {
+	h := history{db: db, user: user, filter: f, limit: 21}
+	rest, err := h.statement(ctx)
+	if err != nil {
+		return "", err
+	}
+	rows, err := db.read.QueryContext(ctx, "EXPLAIN QUERY PLAN SELECT * FROM calls "+rest, h.values()...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			return "", err
+		}
+		plan.WriteString(detail + "\n")
+	}
+	return plan.String(), rows.Err()
 }

@@ -172,20 +172,33 @@ const newestFirst = " ORDER BY created_at DESC, sid DESC"
 
 // read chooses a way and goes it.
 func (h *history) read(ctx context.Context) ([]talkstack.Call, error) {
+	rest, err := h.statement(ctx)
+	if err != nil || rest == "" {
+		return nil, wrap("read the call history", err)
+	}
+	rows, err := h.queries().SelectCalls(ctx, h.text(rest), h.values())
+	if err != nil {
+		return nil, wrap("read the call history", err)
+	}
+	return callsOf(rows)
+}
+
+// statement is what follows "SELECT … FROM calls"; empty when there can be no calls.
+func (h *history) statement(ctx context.Context) (string, error) {
 	leads := h.leads()
 	first, few, err := h.choose(ctx, leads)
 	if err != nil {
-		return nil, wrap("read the call history", err)
+		return "", err
 	}
 	projects := []talkstack.ProjectID{h.filter.ProjectID}
 	if h.filter.ProjectID == "" && first >= 0 && leads[first].scoped {
 		if projects, err = h.db.reader().ProjectsOfUser(ctx, query.ProjectsOfUserParams{UserID: h.user, MaxProjects: manyProjects + 1}); err != nil {
-			return nil, wrap("list projects", err)
+			return "", err
 		}
-		if len(projects) == 0 {
-			return nil, nil
-		}
-		if len(projects) > manyProjects {
+		switch {
+		case len(projects) == 0:
+			return "", nil
+		case len(projects) > manyProjects:
 			first, projects = -1, []talkstack.ProjectID{""}
 		}
 	}
@@ -201,12 +214,7 @@ func (h *history) read(ctx context.Context) ([]talkstack.Call, error) {
 		page = "SELECT sid, created_at FROM (" + strings.Join(parts, " UNION ALL ") + ") AS u" + newestFirst + " LIMIT " + h.arg(int64(h.limit))
 	}
 	// whole rows are fetched for the page alone
-	text := "WHERE sid IN (SELECT sid FROM (" + page + ") AS page) AND (user_id = " + h.arg(h.user) + ") IS TRUE" + newestFirst
-	rows, err := h.queries().SelectCalls(ctx, h.text(text), h.values())
-	if err != nil {
-		return nil, wrap("read the call history", err)
-	}
-	return callsOf(rows)
+	return "WHERE sid IN (SELECT sid FROM (" + page + ") AS page) AND (user_id = " + h.arg(h.user) + ") IS TRUE" + newestFirst, nil
 }
 
 // choose returns which filter leads, -1 for none, and whether it leaves few calls. Among several, the first that does leads.

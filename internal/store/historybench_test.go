@@ -63,6 +63,18 @@ func fillHistory(b *testing.B, db *store.DB, a storetest.Account, n int) {
 			b.Fatal(err)
 		}
 	}
+	day, shard := "SUBSTR(ended_at, 1, 10)", "0"
+	if db.Engine() == store.PostgreSQL {
+		day, shard = "TO_CHAR(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')", "ABS(HASHTEXT(sid)) % 8"
+	}
+	err := db.Exec(b.Context(), fmt.Sprintf(`
+		INSERT INTO usage_days (user_id, day, project_id, status, shard, calls, answered, connected_ms, cost_micros, asr_ms, llm_input,
+			llm_output, tts_characters, turns, latency_p50_us, latency_p95_us)
+		SELECT user_id, %s, project_id, status, %s, COUNT(*), COUNT(*), 31500 * COUNT(*), 50000 * COUNT(*), 31500 * COUNT(*), 900 * COUNT(*),
+			80 * COUNT(*), 400 * COUNT(*), 6 * COUNT(*), 3000000 * COUNT(*), 4800000 * COUNT(*) FROM calls GROUP BY 1, 2, 3, 4, 5`, day, shard))
+	if err != nil {
+		b.Fatal(err)
+	}
 	for _, text := range map[store.Engine][]string{store.SQLite: {"PRAGMA optimize"}, store.PostgreSQL: {"VACUUM ANALYZE calls"}}[db.Engine()] {
 		if err := db.Exec(b.Context(), text); err != nil {
 			b.Fatal(err)
@@ -118,6 +130,18 @@ func BenchmarkCallHistory(b *testing.B) {
 				reportPercentile(b, took)
 			})
 		}
+		b.Run("usage of 92 days", func(b *testing.B) {
+			var took []time.Duration
+			for b.Loop() {
+				begin := time.Now()
+				days, err := db.UsageDays(b.Context(), a.User.ID, day, day.AddDate(0, 0, 91), "")
+				took = append(took, time.Since(begin))
+				if err != nil || len(days) != 92 {
+					b.Fatal(len(days), err)
+				}
+			}
+			reportPercentile(b, took)
+		})
 		b.Run("next page by cursor, deep", func(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {
