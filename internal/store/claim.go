@@ -59,6 +59,9 @@ func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, wrap("look for due calls", err)
 	}
+	if err == nil && !due.After(db.now()) {
+		return due.UTC(), nil // none can be due sooner than now
+	}
 	batches, err := db.reader().NextBatchDues(ctx)
 	if err != nil {
 		return time.Time{}, wrap("look for due batches", err)
