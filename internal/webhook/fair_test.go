@@ -27,7 +27,7 @@ func TestAHangingReceiverHoldsUpNobody(t *testing.T) {
 			open.Add(-1)
 		})
 		a, b := account(t, db, hanging.URL), account(t, db, healthy.URL)
-		const streams = 2000
+		const streams = 1000
 		for range streams {
 			if _, err := db.TestWebhook(t.Context(), a.User.ID, a.Project.ID, talkstack.NewDeliveryID()); err != nil {
 				t.Fatal(err)
