@@ -1,15 +1,19 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"talkstack"
+	"talkstack/internal/httpapi"
 	"talkstack/internal/httpapi/httpapitest"
 	"talkstack/internal/store"
 )
@@ -349,4 +353,44 @@ func TestQuirksOfNumberLookups(t *testing.T) {
 			t.Errorf("audit of a move: %+v, %v", log, err)
 		}
 	})
+}
+
+// slowVoices are voices whose previews wait to be let go.
+type slowVoices struct {
+	all   *httpapitest.Voices
+	begun chan struct{}
+	let   chan struct{}
+}
+
+func (v slowVoices) Voices() []talkstack.Voice { return v.all.Voices() }
+
+func (v slowVoices) Preview(ctx context.Context, id string) ([]byte, error) {
+	v.begun <- struct{}{}
+	select {
+	case <-v.let:
+		return v.all.Preview(ctx, id)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestPreviewIsMadeOnceWhoeverLeaves: somebody who asks and goes away does not make the next one begin anew.
+func TestPreviewIsMadeOnceWhoeverLeaves(t *testing.T) {
+	t.Parallel()
+	voices := slowVoices{httpapitest.NewVoices(), make(chan struct{}), make(chan struct{})}
+	s := newServer(t, store.SQLite, func(c *httpapi.Config) { c.Voices = voices })
+	ctx, leave := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/voices/EXAVITQu4vr4xnSDxMaL/preview", nil)
+		s.API.ServeHTTP(httptest.NewRecorder(), r)
+	})
+	<-voices.begun
+	leave()
+	voices.let <- struct{}{}
+	wg.Wait()
+	expect(t, "the next one", s.Do(t, request{Method: "GET", Path: "/voices/EXAVITQu4vr4xnSDxMaL/preview"}), http.StatusOK)
+	if n := voices.all.Made(); n != 1 {
+		t.Errorf("the preview was made %d times; want once", n)
+	}
 }
