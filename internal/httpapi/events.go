@@ -141,7 +141,6 @@ type stream struct {
 	last    eventID // what the client has
 	resumed bool    // and had before this stream
 	turns   []uint64
-	ended   time.Time // when the end of the call was seen here
 }
 
 // run writes events until the call is over and analysed, or the client or the server has gone.

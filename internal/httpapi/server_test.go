@@ -279,16 +279,33 @@ func (timeoutError) Error() string   { return "i/o timeout" }
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
-// BenchmarkAuthenticatedGet is one GET /project/{id} by API key, with SQLite behind it.
+// BenchmarkAuthenticatedGet asks by API key, from many clients at once, for one project, one call, and a page of calls.
 func BenchmarkAuthenticatedGet(b *testing.B) {
-	s := newServer(b, store.SQLite)
-	a := s.Account(b, "john@host.example")
-	path := "/project/" + string(s.Project(b, a, "Demo"))
+	for _, engine := range []store.Engine{store.SQLite, store.PostgreSQL} {
+		b.Run(string(engine), func(b *testing.B) {
+			s := newServer(b, engine)
+			a := s.Account(b, "john@host.example")
+			project := s.Project(b, a, "Demo")
+			agent := s.Agent(b, a, project, "+14155550148")
+			var sid string
+			for range 25 {
+				r := s.Do(b, request{Method: "POST", Path: "/v1/calls", Key: a.Key, Body: object{"to": "+12065550123", "project_id": project, "agent_id": agent}})
+				sid = r.Text("sid")
+			}
+			for name, path := range map[string]string{"project": "/project/" + string(project), "call": "/v1/calls/" + sid, "page of calls": "/v1/calls"} {
+				b.Run(name, func(b *testing.B) { benchGet(b, s, path, a.Key) })
+			}
+		})
+	}
+}
+
+func benchGet(b *testing.B, s *httpapitest.Server, path, key string) {
+	b.Helper()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			r := httptest.NewRequest("GET", path, nil)
-			r.Header.Set("X-Api-Key", a.Key)
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header.Set("X-Api-Key", key)
 			rec := httptest.NewRecorder()
 			s.API.ServeHTTP(rec, r)
 			if rec.Code != http.StatusOK {
