@@ -82,8 +82,10 @@ func TestV1Webhook(t *testing.T) {
 		}
 		eve := newWorld(t, s, "eve@host.example", "+14155550149")
 		for _, r := range []request{
-			{Method: "GET", Path: path}, {Method: "PATCH", Path: path, Body: object{"url": "https://eve.example/"}},
-			{Method: "POST", Path: path + "/rotate-secret", Body: object{}}, {Method: "POST", Path: path + "/test"},
+			{Method: "GET", Path: path},
+			{Method: "PATCH", Path: path, Body: object{"url": "https://eve.example/"}},
+			{Method: "POST", Path: path + "/rotate-secret", Body: object{}},
+			{Method: "POST", Path: path + "/test"},
 		} {
 			r.Key = eve.Key
 			expectV1Error(t, "somebody else's "+r.Path, s.Do(t, r), http.StatusNotFound, "not_found")
@@ -138,10 +140,19 @@ func TestV1WebhookDeliveries(t *testing.T) {
 			path []any
 			want any
 		}{
-			{[]any{"id"}, string(ended.ID)}, {[]any{"type"}, "call.ended"}, {[]any{"state"}, "dead"}, {[]any{"attempts"}, 1.0}, {[]any{"last_status"}, 410.0},
-			{[]any{"last_error"}, "The receiver answered 410 Gone."}, {[]any{"sid"}, string(sid)}, {[]any{"next_attempt_at"}, nil},
-			{[]any{"body", "type"}, "call.ended"}, {[]any{"body", "data", "sid"}, string(sid)}, {[]any{"body", "data", "status"}, "completed"},
-			{[]any{"body", "data", "data", "newDate"}, "2026-03-12"}, {[]any{"body", "data", "transcript", 1, "text"}, "Good morning"},
+			{[]any{"id"}, string(ended.ID)},
+			{[]any{"type"}, "call.ended"},
+			{[]any{"state"}, "dead"},
+			{[]any{"attempts"}, 1.0},
+			{[]any{"last_status"}, 410.0},
+			{[]any{"last_error"}, "The receiver answered 410 Gone."},
+			{[]any{"sid"}, string(sid)},
+			{[]any{"next_attempt_at"}, nil},
+			{[]any{"body", "type"}, "call.ended"},
+			{[]any{"body", "data", "sid"}, string(sid)},
+			{[]any{"body", "data", "status"}, "completed"},
+			{[]any{"body", "data", "data", "newDate"}, "2026-03-12"},
+			{[]any{"body", "data", "transcript", 1, "text"}, "Good morning"},
 		} {
 			if have := one.At(c.path...); have != c.want {
 				t.Errorf("%v is %v, want %v", c.path, have, c.want)

@@ -73,7 +73,7 @@ func TestReceiverFaults(t *testing.T) {
 				calls := []talkstack.CallSID{call(t, db, a), call(t, db, a), call(t, db, a)}
 				r.answers(fault.answer)
 				tries := map[string][]message{}
-				for range 4 {
+				for range 6 { // calls that share a lane take turns while it rests
 					deliverAll(t, hasty, a)
 					for _, m := range r.take() {
 						if m.Data.Status != talkstack.StatusInitiated {
@@ -88,7 +88,7 @@ func TestReceiverFaults(t *testing.T) {
 				}
 				for id, all := range tries {
 					d, err := db.Delivery(t.Context(), a.User.ID, talkstack.DeliveryID(id))
-					if err != nil || d.LastStatus != fault.status || !strings.Contains(d.LastError, fault.says) || d.Attempts < 3 || d.Attempts < len(all) {
+					if err != nil || d.LastStatus != fault.status || !strings.Contains(d.LastError, fault.says) || d.Attempts < 2 || d.Attempts < len(all) {
 						t.Errorf("after %d tries: %d attempts, status %d, error %q, %v", len(all), d.Attempts, d.LastStatus, d.LastError, err)
 					}
 				}
@@ -239,7 +239,8 @@ func TestAnswersThatSayMore(t *testing.T) {
 			{429, "300", 300 * time.Second},
 			{503, at.Now().Add(4 * time.Hour).Format(http.TimeFormat), 40 * time.Minute}, // 3 hours and 20 minutes from here
 			{503, "999999999999", time.Hour},
-			{429, "-5", 5 * time.Second}, {503, "soon", 5 * time.Second},
+			{429, "-5", 5 * time.Second},
+			{503, "soon", 5 * time.Second},
 			{500, "300", 5 * time.Second}, // only 429 and 503 are asked to wait for
 		} {
 			d := after(c.code, c.v)
