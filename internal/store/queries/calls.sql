@@ -24,11 +24,6 @@ ORDER BY created_at DESC, sid DESC LIMIT 1;
 -- name: LockCall :one
 SELECT * FROM calls WHERE sid = @sid /*FOR UPDATE*/ LIMIT 1;
 
--- name: CallHistory :many
-SELECT * FROM calls WHERE sid IN (
-  SELECT h.sid FROM calls h WHERE h.project_id = @project_id ORDER BY h.created_at DESC, h.sid DESC LIMIT @page_size OFFSET @skip
-) ORDER BY created_at DESC, sid DESC;
-
 -- name: NextDue :one
 -- The bound says nothing: without one, SQLite reads all calls instead of its index.
 SELECT not_before FROM calls WHERE state = 'queued' AND batch_id IS NULL AND not_before > @since ORDER BY not_before LIMIT 1;
