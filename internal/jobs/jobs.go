@@ -92,7 +92,7 @@ func (r *Runner) Stop(ctx context.Context) {
 		r.stopped(err)
 	case <-ctx.Done():
 		r.stopped(r.client.StopAndCancel(context.WithoutCancel(ctx)))
-		_ = <-stopped // it has been waiting for the same
+		r.stopped(<-stopped) // it has been waiting for the same
 	}
 	r.close()
 }
