@@ -196,8 +196,9 @@ func insertRecipients(b talkstack.Batch, recipients []Recipient, now time.Time) 
 	return insert{text: sql.String(), args: args}, nil
 }
 
-// FinishLoading ends the loading of a batch and returns it as stored: from here on its calls are dialled. Of a batch that
-// another request has loaded to its end meanwhile nothing changes.
+// FinishLoading ends the loading of a batch and returns it as stored: from here on its calls are dialled. One of which
+// nothing is left to be dialled is complete. Of a batch that another request has loaded to its end meanwhile nothing
+// changes.
 func (db *DB) FinishLoading(ctx context.Context, b talkstack.Batch) (talkstack.Batch, error) {
 	var stored talkstack.Batch
 	err := db.transact(ctx, "finish loading a batch", func(q *tx) (err error) {
@@ -220,9 +221,16 @@ func (db *DB) FinishLoading(ctx context.Context, b talkstack.Batch) (talkstack.B
 			return err
 		}
 		stored.State, stored.Queued, stored.Rejected, stored.Total = talkstack.BatchRunning, int(calls), int(rejected), int(calls+rejected)
-		return q.FinishLoading(ctx, query.FinishLoadingParams{
+		if err := q.FinishLoading(ctx, query.FinishLoadingParams{
 			ID: b.ID, Queued: calls, Rejected: rejected, Total: calls + rejected, Now: db.now(),
-		})
+		}); err != nil {
+			return err
+		}
+		open, err := q.SomeOpenBatchCalls(ctx, query.SomeOpenBatchCallsParams{BatchID: orNull(b.ID), MaxRows: 1})
+		if err != nil || len(open) > 0 {
+			return err // the end of the last of them completes the batch
+		}
+		return db.setBatchState(ctx, q, &stored, talkstack.BatchCompleted)
 	})
 	return stored, err
 }

@@ -39,6 +39,7 @@ const maxJobAttempts = 1000
 type WebhookJob struct {
 	ProjectID talkstack.ProjectID `json:"project_id"`
 	Lane      int                 `json:"lane"`
+	Alarm     time.Time           `json:"alarm,omitzero"` // the lane's, if the job is that
 }
 
 // Kind names the job.
@@ -64,7 +65,9 @@ type AnalysisJob struct {
 func (AnalysisJob) Kind() string { return "analysis" }
 
 // InsertOpts names the queue.
-func (AnalysisJob) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: QueueAnalysis} }
+func (AnalysisJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueAnalysis, MaxAttempts: maxJobAttempts}
+}
 
 // HubSpotJob writes a call that has ended and was analysed to its owner's HubSpot portal.
 type HubSpotJob struct {
@@ -215,4 +218,19 @@ func (db *DB) lockJobMigration(ctx context.Context) (unlock func(), err error) {
 func (db *DB) enqueue(ctx context.Context, q *tx, job river.JobArgs, opts *river.InsertOpts) error {
 	_, err := db.jobs.InsertTx(ctx, q.sql, job, opts)
 	return err
+}
+
+// releaseJobsOf puts the jobs that a dead node was working back into the queue. The queue itself would find them only
+// once they have been running for longer than any job may.
+func (db *DB) releaseJobsOf(ctx context.Context, q *tx, dead talkstack.NodeID) error {
+	_, err := q.sql.ExecContext(ctx,
+		"UPDATE river_job SET state = 'available' WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1", string(dead))
+	return err
+}
+
+// releaseJobsOfOthers does so on SQLite, where every process but this one is dead.
+func (db *DB) releaseJobsOfOthers(ctx context.Context, node talkstack.NodeID) error {
+	_, err := db.write.ExecContext(ctx,
+		"UPDATE river_job SET state = 'available' WHERE state = 'running' AND json_extract(attempted_by, '$[#-1]') <> ?1", string(node))
+	return wrap("release the jobs of a process that has died", err)
 }

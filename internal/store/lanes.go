@@ -63,14 +63,17 @@ func (db *DB) NextDelivery(ctx context.Context, job WebhookJob, sender string, l
 		if err != nil {
 			return err
 		}
-		next, err = db.stepLane(ctx, q, &l, sender, last, stop)
+		next, err = db.stepLane(ctx, q, &l, job.Alarm, sender, last, stop)
 		return err
 	})
 	return next, err
 }
 
-func (db *DB) stepLane(ctx context.Context, q *tx, l *query.DeliveryLane, sender string, last *Attempt, stop bool) (*Sending, error) {
+func (db *DB) stepLane(ctx context.Context, q *tx, l *query.DeliveryLane, alarm time.Time, sender string, last *Attempt, stop bool) (*Sending, error) {
 	now := db.now()
+	if !alarm.IsZero() && alarm.Equal(l.AlarmAt) {
+		l.AlarmAt = now // it has rung, whatever the clock of this node says: it is no longer to come
+	}
 	switch {
 	case last != nil && l.Holder != sender:
 		return nil, ErrLaneLost // what became of the try is not known to who has the lane: the message is sent again
@@ -122,8 +125,9 @@ func (db *DB) setAlarm(ctx context.Context, q *tx, l *query.DeliveryLane, now, a
 	if l.AlarmAt.After(now) && !l.AlarmAt.After(at) {
 		return nil
 	}
+	at = at.Truncate(time.Microsecond) // as it is stored
 	l.AlarmAt = at
-	return db.enqueue(ctx, q, WebhookJob{ProjectID: l.ProjectID, Lane: int(l.Lane)}, &river.InsertOpts{ScheduledAt: at})
+	return db.enqueue(ctx, q, WebhookJob{ProjectID: l.ProjectID, Lane: int(l.Lane), Alarm: at}, &river.InsertOpts{ScheduledAt: at})
 }
 
 func updateLane(ctx context.Context, q *tx, l *query.DeliveryLane) error {

@@ -23,7 +23,8 @@ func HoldOf(c *talkstack.Call) Hold { return Hold{SID: c.SID, Node: c.Node, Atte
 
 // MarkDialing notes that this attempt's INVITE is about to leave, with c.CarrierSID as its Call-ID. It must have returned
 // without error before it does: from then on nobody dials the attempt again. It is refused with ErrNotHeld when the call
-// is not claimed by c's node and attempt, or somebody has asked to hang it up.
+// is not claimed by c's node and attempt, somebody has asked to hang it up, or its number has come on its account's
+// do-not-call list since it was claimed: given back, such a call is ended by the next Claim.
 func (db *DB) MarkDialing(ctx context.Context, c talkstack.Call) error {
 	return db.advance(ctx, "mark a call dialing", func(q *tx) (query.Call, error) {
 		return q.MarkDialing(ctx, query.MarkDialingParams{

@@ -82,7 +82,8 @@ SELECT max_calls FROM projects WHERE id = @id AND deleted_at IS NULL /*FOR NO KE
 
 -- name: MarkDialing :one
 UPDATE calls SET state = 'dialing', status = 'initiated', carrier_sid = @carrier_sid, dialed_at = @now
-WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed' AND hangup_requested_at IS NULL RETURNING *;
+WHERE sid = @sid AND node = @node AND attempt = @attempt AND state = 'claimed' AND hangup_requested_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.user_id = calls.user_id AND d.e164 = calls.to_number) RETURNING *;
 
 -- name: MarkRinging :one
 UPDATE calls SET status = 'ringing'

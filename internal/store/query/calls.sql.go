@@ -944,7 +944,8 @@ func (q *Queries) MarkAnswered(ctx context.Context, arg MarkAnsweredParams) (Cal
 
 const markDialing = `-- name: MarkDialing :one
 UPDATE calls SET state = 'dialing', status = 'initiated', carrier_sid = ?1, dialed_at = ?2
-WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state = 'claimed' AND hangup_requested_at IS NULL RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
+WHERE sid = ?3 AND node = ?4 AND attempt = ?5 AND state = 'claimed' AND hangup_requested_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.user_id = calls.user_id AND d.e164 = calls.to_number) RETURNING sid, carrier_sid, user_id, project_id, agent_id, agent_version, direction, from_number, to_number, status, state, end_party, end_code, end_message, dynamic_variables, missing_variables, slots, cost, cost_parts, usage, analysis, recording, latency_p50_us, latency_p95_us, latency_turns, node, attempt, batch_id, batch_row, time_zone, try, retry_of, superseded, hangup_requested_at, not_before, created_at, dialed_at, answered_at, ended_at
 `
 
 type MarkDialingParams struct {

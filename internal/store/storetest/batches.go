@@ -346,3 +346,52 @@ func testClaimBatchesTakeTurns(t *testing.T, db *store.DB) {
 		t.Errorf("16 lines went %v", count)
 	}
 }
+
+// testDoNotCallAfterClaim: a number that comes on the list while its call is being prepared is not dialled either.
+func testDoNotCallAfterClaim(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	a, other := NewAccount(t, db, 100), NewAccount(t, db, 100)
+	n := node(t, db)
+	mine, theirs := a.Call(), other.Call()
+	mine.To, theirs.To = "+12065550002", "+12065550002"
+	mine, theirs = got[talkstack.Call](t)(db.PlaceCall(ctx, mine)), got[talkstack.Call](t)(db.PlaceCall(ctx, theirs))
+	claimed := got[[]talkstack.Call](t)(db.Claim(ctx, n, 100))
+	equal(t, "claimed calls", len(claimed), 2)
+	got[int](t)(db.AddDoNotCall(ctx, a.User.ID, []string{"+12065550002"}, "asked"))
+	for _, c := range claimed {
+		if c.SID == theirs.SID {
+			must(t, db.MarkDialing(ctx, c))
+			continue
+		}
+		wantNotHeld(t, db.MarkDialing(ctx, c))
+		got[bool](t)(db.Abandon(ctx, store.HoldOf(&c), time.Time{}))
+	}
+	equal(t, "calls claimed again", len(got[[]talkstack.Call](t)(db.Claim(ctx, n, 100))), 0)
+	if c := stored(t, db, mine.SID); c.State != talkstack.StateEnded || c.EndReason.Code != talkstack.EndDoNotCall || !c.DialedAt.IsZero() {
+		t.Errorf("call to a listed number: %+v", c)
+	}
+}
+
+// testBatchEndsWhileLoading: a batch of which nothing is left to be dialled when its loading ends is complete then: no
+// end of a call will ever say so.
+func testBatchEndsWhileLoading(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	a := NewAccount(t, db, 100)
+	bad := []store.Rejection{{Row: 2, Number: "x", Reason: "no number"}}
+	for name, rows := range map[string][]store.Recipient{
+		"without calls":            nil,
+		"whose call was hung up":   {{Row: 1, Number: "+12065550001"}},
+		"whose calls were hung up": {{Row: 1, Number: "+12065550001"}, {Row: 3, Number: "+12065550003"}},
+	} {
+		b := got[talkstack.Batch](t)(db.CreateBatch(ctx, a.batch()))
+		must(t, db.LoadBatch(ctx, b, rows, bad))
+		for _, r := range rows {
+			got[talkstack.Call](t)(db.RequestHangup(ctx, a.User.ID, string(store.BatchCallSID(b.ID, r.Row))))
+		}
+		b = got[talkstack.Batch](t)(db.FinishLoading(ctx, b))
+		if b.State != talkstack.BatchCompleted || b.CompletedAt.IsZero() || b.Queued != len(rows) || b.Rejected != 1 {
+			t.Errorf("batch %s: %+v", name, b)
+		}
+		equal(t, "batch "+name+" as stored", got[talkstack.Batch](t)(db.Batch(ctx, a.User.ID, b.ID)), b)
+	}
+}

@@ -1,12 +1,16 @@
 package storetest
 
 import (
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/riverqueue/river"
 
 	"talkstack"
 	"talkstack/internal/store"
@@ -315,4 +319,40 @@ func testDeliveryList(t *testing.T, db *store.DB) {
 	wantCode(t, err, talkstack.CodeNotFound)
 	_, err = db.TestWebhook(ctx, eve.User.ID, a.Project.ID, talkstack.NewDeliveryID())
 	wantCode(t, err, talkstack.CodeNotFound)
+}
+
+// testDeliveryAlarm: the clocks of nodes and of the database differ by some, so that the job that looks at a lane when a
+// message is due may be worked before that by the clock of its node. It sees to it that somebody looks again.
+func testDeliveryAlarm(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	a := hooked(t, db, 5)
+	sent := got[talkstack.Delivery](t)(db.TestWebhook(ctx, a.User.ID, a.Project.ID, talkstack.NewDeliveryID()))
+	job := laneOf(t, db, a)
+	got[*store.Sending](t)(db.NextDelivery(ctx, job, "one", nil, false))
+	again := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
+	got[*store.Sending](t)(db.NextDelivery(ctx, job, "one", &store.Attempt{ID: sent.ID, State: talkstack.DeliveryPending, NextAttemptAt: again}, false))
+	alarms := func() []store.WebhookJob {
+		t.Helper()
+		client := got[*river.Client[*sql.Tx]](t)(db.NewJobClient(&river.Config{}))
+		list := got[*river.JobListResult](t)(client.JobList(ctx, river.NewJobListParams().Kinds(job.Kind()).First(100)))
+		var due []store.WebhookJob
+		for _, j := range list.Jobs {
+			var args store.WebhookJob
+			must(t, json.Unmarshal(j.EncodedArgs, &args))
+			if args.Alarm.Equal(again) {
+				due = append(due, args)
+			}
+		}
+		return due
+	}
+	first := alarms()
+	equal(t, "alarms of the next try", len(first), 1)
+	if next := got[*store.Sending](t)(db.NextDelivery(ctx, job, "two", nil, false)); next != nil { // another message has woken the lane
+		t.Fatal("a message was sent before it was due")
+	}
+	equal(t, "alarms while one is known", len(alarms()), 1)
+	if next := got[*store.Sending](t)(db.NextDelivery(ctx, first[0], "three", nil, false)); next != nil {
+		t.Fatal("a message was sent before it was due")
+	}
+	equal(t, "alarms after one that was early", len(alarms()), 2)
 }

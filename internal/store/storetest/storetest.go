@@ -75,6 +75,8 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 		{"BatchesTakeTurns", testClaimBatchesTakeTurns},
 		{"RedialInterrupted", testRedialInterrupted},
 		{"DoNotCall", testDoNotCall},
+		{"DoNotCallAfterClaim", testDoNotCallAfterClaim},
+		{"BatchEndsWhileLoading", testBatchEndsWhileLoading},
 		{"ReapAfterDeath", testReap},
 		{"Abandon", testAbandon},
 		{"Tenancy", testTenancy},
@@ -88,6 +90,7 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 		{"DeliveryLease", testDeliveryLease},
 		{"DeliveryHandover", testDeliveryHandover},
 		{"DeliveryUpkeep", testDeliveryUpkeep},
+		{"DeliveryAlarm", testDeliveryAlarm},
 		{"DeliveryList", testDeliveryList},
 	}
 	for _, test := range tests {
