@@ -56,6 +56,9 @@ func (db *DB) Reap(ctx context.Context, node talkstack.NodeID, lease time.Durati
 	if db.engine == PostgreSQL {
 		return db.reapExpired(ctx, node, lease)
 	}
+	if err := db.releaseJobsOfOthers(ctx, node); err != nil {
+		return Reaped{}, err
+	}
 	return db.reapOrphans(ctx, node)
 }
 
@@ -75,6 +78,9 @@ func (db *DB) reapExpired(ctx context.Context, node talkstack.NodeID, lease time
 			}
 			// Its calls are orphans from the commit on. Dying before they are given back leaves them to the next reaper.
 			if err := q.DeleteNode(ctx, n); err != nil {
+				return err
+			}
+			if err := db.releaseJobsOf(ctx, q, n); err != nil {
 				return err
 			}
 			db.log.Warn("node has died", "node", string(n))
