@@ -94,12 +94,12 @@ func (a *api) do(t testing.TB, ctx context.Context, method, path string, in, out
 func (a *api) copyOf() *api { return &api{nodes: a.nodes, key: a.key} }
 
 // signUp makes an account the way a customer does: the code comes by mail.
-func signUp(t testing.TB, nodes []*node, outboxes []string) *api {
+func signUp(t testing.TB, nodes []*node, outboxes []string, n int) *api {
 	t.Helper()
 	ctx, a := t.Context(), &api{nodes: nodes}
-	const email, password = "founder@clinic.example", "correct horse battery"
+	email, password := fmt.Sprintf("founder%d@clinic.example", n), "correct horse battery"
 	a.do(t, ctx, http.MethodPost, "/auth/signup", map[string]string{"email": email, "password": password, "name": "Founder"}, nil, nil)
-	a.do(t, ctx, http.MethodPost, "/auth/verify-email", map[string]string{"email": email, "code": mailedCode(t, outboxes)}, nil, nil)
+	a.do(t, ctx, http.MethodPost, "/auth/verify-email", map[string]string{"email": email, "code": mailedCode(t, outboxes, email)}, nil, nil)
 	var login struct{ Token string }
 	a.do(t, ctx, http.MethodPost, "/auth/login", map[string]string{"email": email, "password": password}, &login, nil)
 	var key struct{ APIKey string }
@@ -108,8 +108,8 @@ func signUp(t testing.TB, nodes []*node, outboxes []string) *api {
 	return a
 }
 
-// mailedCode is the code of the only mail that was sent.
-func mailedCode(t testing.TB, dataDirs []string) string {
+// mailedCode is the code in the only mail to an address.
+func mailedCode(t testing.TB, dataDirs []string, email string) string {
 	t.Helper()
 	code := regexp.MustCompile(`code is: ([A-Z0-9]{6})`)
 	for _, dir := range dataDirs {
@@ -122,19 +122,23 @@ func mailedCode(t testing.TB, dataDirs []string) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if m := code.FindStringSubmatch(strings.ReplaceAll(string(text), "\r", "")); m != nil {
+			if !strings.Contains(string(text), "<"+email+">") {
+				continue
+			}
+			if m := code.FindStringSubmatch(string(text)); m != nil {
 				return m[1]
 			}
 			t.Fatalf("no code in the mail:\n%s", text)
 		}
 	}
-	t.Fatal("no mail was sent")
+	t.Fatal("no mail was sent to " + email)
 	return ""
 }
 
 // project is one customer's project with an agent and a number.
 type project struct {
 	ID, Agent, Number string
+	owner             *api
 }
 
 func (a *api) makeProject(t testing.TB, n, maxCalls int, webhook string) project {
@@ -142,7 +146,7 @@ func (a *api) makeProject(t testing.TB, n, maxCalls int, webhook string) project
 	ctx := t.Context()
 	var made struct{ Data struct{ ID string } }
 	a.do(t, ctx, http.MethodPost, "/project/create-project", map[string]string{"name": fmt.Sprintf("Clinic %d", n), "description": ""}, &made, nil)
-	p := project{ID: made.Data.ID, Number: fmt.Sprintf("+1415555010%d", n)}
+	p := project{ID: made.Data.ID, Number: fmt.Sprintf("+1415555010%d", n), owner: a}
 	a.do(t, ctx, http.MethodPost, "/agent/create-agent", map[string]string{
 		"name": "Jack", "systemInstruction": "You are Jack. Say hello.", "projectId": p.ID, "phoneNumber": p.Number,
 	}, &made, nil)

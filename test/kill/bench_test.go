@@ -39,7 +39,7 @@ func BenchmarkOutboundCalls(b *testing.B) {
 				n := &node{bin: buildBinary(b), env: append(settings(b, "sip:"+phone.Addr().String(), 45000, more...), "TALKSTACK_MAX_CALLS=1000")}
 				n.start(b)
 				b.Cleanup(func() { n.kill(b) })
-				customer := signUp(b, []*node{n}, dataDirs([]*node{n}))
+				customer := signUp(b, []*node{n}, dataDirs([]*node{n}), 0)
 				p := customer.makeProject(b, 0, 1000, "")
 				b.ResetTimer()
 				var took time.Duration

@@ -23,7 +23,8 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 const (
 	calls    = 2000
 	projects = 5
-	perLimit = 8 // calls a project may have at once
+	people   = 100 // who are called, each several times
+	perLimit = 8   // calls a project may have at once
 	kills    = 21
 	patience = 12 * time.Minute // a watchdog: all is over in a fraction of it
 )
@@ -52,31 +53,38 @@ func killAndCount(t *testing.T, phone *phonetest.Phone, nodes []*node) {
 	defer cancel()
 	hooks, crm := newReceiver(t), hubspottest.New(time.Now)
 	t.Cleanup(crm.Close)
-	portal := crm.AddPortal(62515)
 	for _, n := range nodes {
 		n.env = append(n.env, "HUBSPOT_BASE_URL="+crm.URL())
 		n.start(t)
 		t.Cleanup(func() { n.kill(t) })
 	}
-	customer := signUp(t, nodes, dataDirs(nodes))
-	customer.do(t, ctx, http.MethodPost, "/v1/hubspot/connect", map[string]string{"token": portal.PrivateToken()}, nil, nil)
 	var all []project
-	for i := range projects {
-		all = append(all, customer.makeProject(t, i, perLimit, hooks.URL))
+	var portals []*hubspottest.Portal
+	for i := range projects { // each of an account with a HubSpot portal of its own
+		customer, portal := signUp(t, nodes, dataDirs(nodes), i), crm.AddPortal(int64(62515+i))
+		customer.do(t, ctx, http.MethodPost, "/v1/hubspot/connect", map[string]string{"token": portal.PrivateToken()}, nil, nil)
+		all, portals = append(all, customer.makeProject(t, i, perLimit, hooks.URL)), append(portals, portal)
 	}
+	begin := time.Now()
+	lap := func(what string) { t.Logf("%s after %v", what, time.Since(begin).Round(time.Second)) }
 	var work sync.WaitGroup
 	work.Go(func() { killAgainAndAgain(t, ctx, phone, nodes) })
-	sids := placeAll(t, ctx, customer, all)
+	sids := placeAll(t, ctx, all)
+	lap("all calls placed")
 	work.Wait()
-	ended := waitForEnds(t, ctx, customer, all, sids)
+	lap("last kill")
+	ended := waitForEnds(t, ctx, all, sids)
+	lap("all calls ended")
 	waitForMessages(t, ctx, hooks, sids)
-	waitForSyncs(t, ctx, customer)
+	lap("all messages delivered")
+	waitForSyncs(t, ctx, all)
+	lap("all calls in HubSpot")
 	if t.Failed() {
 		return
 	}
 	checkDials(t, phone, all, ended)
 	checkMessages(t, hooks, ended)
-	checkEngagements(t, portal, ended)
+	checkEngagements(t, portals, ended)
 	t.Logf("receiver: %d messages refused, %d came again", hooks.refused, hooks.repeats)
 }
 
@@ -113,22 +121,23 @@ func killAgainAndAgain(t *testing.T, ctx context.Context, phone *phonetest.Phone
 
 // placeAll places the calls from several places at once while nodes die. Each is asked for until it is accepted, under
 // its own Idempotency-Key, and stands for one call, however often it was asked for.
-func placeAll(t *testing.T, ctx context.Context, customer *api, all []project) []talkstack.CallSID {
+func placeAll(t *testing.T, ctx context.Context, all []project) []talkstack.CallSID {
 	sids := make([]talkstack.CallSID, calls)
 	var placers sync.WaitGroup
 	const many = 4
 	for first := range many {
 		placers.Go(func() {
-			a := customer.copyOf()
 			for i := first; i < calls; i += many {
 				p := all[i%len(all)]
+				a := p.owner.copyOf()
+				a.next = i
 				var placed struct {
 					Call struct {
 						ID talkstack.CallSID `json:"call_id"`
 					}
 				}
 				a.do(t, ctx, http.MethodPost, "/call/makeCall", map[string]string{
-					"number": fmt.Sprintf("+1206555%04d", i), "projectId": p.ID, "agentId": p.Agent,
+					"number": fmt.Sprintf("+1206555%04d", i%people), "projectId": p.ID, "agentId": p.Agent,
 				}, &placed, http.Header{"Idempotency-Key": {fmt.Sprint("call ", i)}})
 				sids[i] = placed.Call.ID
 			}
@@ -147,7 +156,7 @@ type end struct {
 }
 
 // waitForEnds reads the history until every call has ended.
-func waitForEnds(t *testing.T, ctx context.Context, customer *api, all []project, sids []talkstack.CallSID) map[talkstack.CallSID]end {
+func waitForEnds(t *testing.T, ctx context.Context, all []project, sids []talkstack.CallSID) map[talkstack.CallSID]end {
 	for {
 		ended := map[talkstack.CallSID]end{}
 		stored, open := 0, 0
@@ -156,7 +165,7 @@ func waitForEnds(t *testing.T, ctx context.Context, customer *api, all []project
 				Data    []end
 				HasMore bool
 			}
-			customer.do(t, ctx, http.MethodPost, "/call/get-call-history", map[string]any{"projectId": p.ID, "pageSize": 1000}, &page, nil)
+			p.owner.do(t, ctx, http.MethodPost, "/call/get-call-history", map[string]any{"projectId": p.ID, "pageSize": 1000}, &page, nil)
 			if page.HasMore {
 				t.Fatalf("project %s has more than 1000 calls", p.ID)
 			}
@@ -206,20 +215,22 @@ func waitForMessages(t *testing.T, ctx context.Context, hooks *receiver, sids []
 }
 
 // waitForSyncs waits until nothing is left to be written to HubSpot.
-func waitForSyncs(t *testing.T, ctx context.Context, customer *api) {
-	for {
-		var status struct {
-			Syncs struct{ Pending, Done, Failed int }
-		}
-		customer.do(t, ctx, http.MethodGet, "/v1/hubspot", nil, &status, nil)
-		if status.Syncs.Pending == 0 {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Errorf("HubSpot: %+v", status.Syncs)
-			return
-		case <-time.After(200 * time.Millisecond):
+func waitForSyncs(t *testing.T, ctx context.Context, all []project) {
+	for _, p := range all {
+		for {
+			var status struct {
+				Syncs struct{ Pending, Done, Failed int }
+			}
+			p.owner.do(t, ctx, http.MethodGet, "/v1/hubspot", nil, &status, nil)
+			if status.Syncs.Pending == 0 {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				t.Errorf("HubSpot: %+v", status.Syncs)
+				return
+			case <-time.After(200 * time.Millisecond):
+			}
 		}
 	}
 }
@@ -320,11 +331,22 @@ func checkMessages(t *testing.T, hooks *receiver, ended map[talkstack.CallSID]en
 	}
 }
 
-// checkEngagements: HubSpot holds one engagement for each call, and each number is one contact.
-func checkEngagements(t *testing.T, portal *hubspottest.Portal, ended map[talkstack.CallSID]end) {
+// checkEngagements: HubSpot holds one engagement for each call, and each number is one contact of a portal.
+func checkEngagements(t *testing.T, portals []*hubspottest.Portal, ended map[talkstack.CallSID]end) {
 	written := map[talkstack.CallSID]int{}
-	for _, r := range portal.Calls() {
-		written[talkstack.CallSID(r.Properties["talkstack_call_sid"])]++
+	for _, portal := range portals {
+		for _, r := range portal.Calls() {
+			written[talkstack.CallSID(r.Properties["talkstack_call_sid"])]++
+		}
+		contacts := map[string]int{}
+		for _, c := range portal.Contacts() {
+			contacts[c.Properties["phone"]]++
+		}
+		for number, n := range contacts {
+			if n > 1 {
+				t.Errorf("%s is %d contacts of a portal", number, n)
+			}
+		}
 	}
 	for sid := range ended {
 		if n := written[sid]; n != 1 {
@@ -334,14 +356,5 @@ func checkEngagements(t *testing.T, portal *hubspottest.Portal, ended map[talkst
 	}
 	if len(written) > 0 {
 		t.Errorf("HubSpot holds engagements that belong to no call: %v", written)
-	}
-	contacts := map[string]int{}
-	for _, c := range portal.Contacts() {
-		contacts[c.Properties["phone"]]++
-	}
-	for number, n := range contacts {
-		if n > 1 {
-			t.Errorf("%s is %d contacts in HubSpot", number, n)
-		}
 	}
 }
