@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"talkstack"
 	"talkstack/client"
 )
-
-// watchInterval is how often a call's state is asked for.
-const watchInterval = 500 * time.Millisecond
 
 type callCommand struct {
 	Number    string              `arg:"" help:"Number to call, in E.164 form: +15005550001."`
@@ -46,16 +42,16 @@ func (cmd *callCommand) Run(ctx context.Context, c *console) error {
 			req.DynamicVariables[name] = value
 		}
 	}
-	sid, err := api.MakeCall(ctx, req)
+	made, err := api.MakeCall(ctx, req)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "call %s\n", sid)
-	call, err := api.Watch(ctx, sid, watchInterval, func(seen client.Call) { fmt.Fprintf(c.out, "%s\n", seen.Status) })
+	fmt.Fprintf(c.out, "call %s\n", made.CallID)
+	call, err := api.V1().Watch(ctx, made.CallID, func(seen client.V1Call) { fmt.Fprintf(c.out, "%s\n", seen.Status) })
 	if err != nil {
-		return fmt.Errorf("following call %s: %w", sid, err)
+		return fmt.Errorf("following call %s: %w", made.CallID, err)
 	}
-	turns, err := api.Transcript(ctx, sid)
+	turns, err := api.V1().GetTranscript(ctx, made.CallID)
 	if err != nil {
 		return err
 	}
@@ -65,7 +61,7 @@ func (cmd *callCommand) Run(ctx context.Context, c *console) error {
 
 // onlyProject is the account's project when it has exactly one.
 func onlyProject(ctx context.Context, api *client.Client) (talkstack.ProjectID, error) {
-	projects, err := api.Projects(ctx)
+	projects, err := api.ListProjects(ctx)
 	switch {
 	case err != nil:
 		return "", err
@@ -81,7 +77,7 @@ func onlyProject(ctx context.Context, api *client.Client) (talkstack.ProjectID, 
 	return projects[0].ID, nil
 }
 
-func printCall(w io.Writer, call client.Call, turns []client.Turn) {
+func printCall(w io.Writer, call client.V1Call, turns []client.Turn) {
 	if call.EndReason != nil {
 		fmt.Fprintf(w, "ended by %s: %s. %s\n", call.EndReason.Party, call.EndReason.Code, call.EndReason.Message)
 	}

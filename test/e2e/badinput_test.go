@@ -252,10 +252,11 @@ func TestTrunkThatRefuses(t *testing.T) {
 	cfg := settings(t, t.TempDir())
 	cfg.SIPTrunk = talkstack.Secret("sip:" + nobody)
 	s := start(t, cfg)
-	sid, err := s.api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: s.demo.ProjectID, AgentID: s.demo.AgentID})
+	made, err := s.api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: s.demo.ProjectID, AgentID: s.demo.AgentID})
 	if err != nil {
 		t.Fatal(err)
 	}
+	sid := made.CallID
 	call := s.wait(t, sid)
 	expect(t, call, talkstack.StatusFailed, talkstack.PartyCarrier, talkstack.EndDialFailed)
 	if call.EndReason.Message == "" {

@@ -33,7 +33,7 @@ func TestSecondSignal(t *testing.T) {
 	}
 	p = launch(t, bin, dataDir, trunk)
 	api, _ := p.client(t, dataDir)
-	c, err := api.Watch(t.Context(), sid, 50*time.Millisecond, func(client.Call) {})
+	c, err := api.V1().Watch(t.Context(), sid, func(client.V1Call) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +47,13 @@ func TestSecondSignal(t *testing.T) {
 func (p *process) liveCall(t testing.TB, dataDir string) talkstack.CallSID {
 	t.Helper()
 	api, demo := p.client(t, dataDir)
-	sid, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
+	made, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for c := (client.Call{}); c.Status != talkstack.StatusInProgress; {
-		if c, err = api.Call(t.Context(), sid); err != nil || c.Status.Final() {
+	sid := made.CallID
+	for c := (client.V1Call{}); c.Status != talkstack.StatusInProgress; {
+		if c, err = api.V1().GetCall(t.Context(), sid); err != nil || c.Status.Final() {
 			t.Fatalf("call is %s: %v", c.Status, err)
 		}
 	}
@@ -60,7 +61,7 @@ func (p *process) liveCall(t testing.TB, dataDir string) talkstack.CallSID {
 }
 
 // afterSignal reads a call once the program has taken a signal, which its /readyz shows.
-func (p *process) afterSignal(t testing.TB, dataDir string, sid talkstack.CallSID) client.Call {
+func (p *process) afterSignal(t testing.TB, dataDir string, sid talkstack.CallSID) client.V1Call {
 	t.Helper()
 	for status(t, p.url+"/readyz") == 200 {
 		if t.Context().Err() != nil {
@@ -68,7 +69,7 @@ func (p *process) afterSignal(t testing.TB, dataDir string, sid talkstack.CallSI
 		}
 	}
 	api, _ := p.client(t, dataDir)
-	c, err := api.Call(t.Context(), sid)
+	c, err := api.V1().GetCall(t.Context(), sid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestTrunkThatVanishes(t *testing.T) {
 	if err := far.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := api.Watch(t.Context(), sid, 200*time.Millisecond, func(client.Call) {})
+	c, err := api.V1().Watch(t.Context(), sid, func(client.V1Call) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func start(t testing.TB, cfg config.Config) *system {
 		defer cancel()
 		s.Stop(ctx)
 	})
-	api, err := client.New(s.URL(), talkstack.Secret(s.Demo().APIKey))
+	api, err := client.New(s.URL(), talkstack.Secret(s.Demo().APIKey), client.WithStrictAnswers())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,21 +84,22 @@ func (w testWriter) Write(p []byte) (int, error) {
 // place calls a number with the demo agent.
 func (s *system) place(t testing.TB, number string) talkstack.CallSID {
 	t.Helper()
-	sid, err := s.api.MakeCall(t.Context(), client.MakeCallRequest{
+	made, err := s.api.MakeCall(t.Context(), client.MakeCallRequest{
 		Number: number, ProjectID: s.demo.ProjectID, AgentID: s.demo.AgentID, DynamicVariables: map[string]any{"name": "Anna"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	sid := made.CallID
 	return sid
 }
 
 // wait follows a call to its end.
-func (s *system) wait(t testing.TB, sid talkstack.CallSID) client.Call {
+func (s *system) wait(t testing.TB, sid talkstack.CallSID) client.V1Call {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), callLimit)
 	defer cancel()
-	c, err := s.api.Watch(ctx, sid, 100*time.Millisecond, func(client.Call) {})
+	c, err := s.api.V1().Watch(ctx, sid, func(client.V1Call) {})
 	if err != nil {
 		t.Fatalf("call %s did not end: %v", sid, err)
 	}
@@ -108,7 +109,7 @@ func (s *system) wait(t testing.TB, sid talkstack.CallSID) client.Call {
 // transcript is what was said, and goes to the test's log.
 func (s *system) transcript(t testing.TB, sid talkstack.CallSID) []client.Turn {
 	t.Helper()
-	turns, err := s.api.Transcript(t.Context(), sid)
+	turns, err := s.api.V1().GetTranscript(t.Context(), sid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func fetch(t testing.TB, url string) []byte {
 	return b
 }
 
-func expect(t testing.TB, c client.Call, status talkstack.CallStatus, party talkstack.Party, code talkstack.EndCode) {
+func expect(t testing.TB, c client.V1Call, status talkstack.CallStatus, party talkstack.Party, code talkstack.EndCode) {
 	t.Helper()
 	if c.EndReason == nil {
 		t.Fatalf("call to %s ended %s without a reason", c.To, c.Status)

@@ -116,14 +116,14 @@ func (s *system) idle(t testing.TB) {
 // newest is the latest call in the project's history, empty when there is none.
 func (s *system) newest(t testing.TB) talkstack.CallSID {
 	t.Helper()
-	var page struct {
-		Data []client.Call `json:"data"`
+	calls, _, err := s.api.GetCallHistory(t.Context(), client.CallHistoryRequest{ProjectID: s.demo.ProjectID, PageSize: 1})
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.ask(t, http.MethodPost, "/call/get-call-history", map[string]any{"projectId": s.demo.ProjectID, "pageSize": 1}, &page)
-	if len(page.Data) == 0 {
+	if len(calls) == 0 {
 		return ""
 	}
-	return page.Data[0].SID
+	return calls[0].SID
 }
 
 // invite sends a bare INVITE and returns the final response as it came.

@@ -106,7 +106,7 @@ func chunk(w http.ResponseWriter, delta map[string]any, finish string) {
 const promptTokens, answerTokens = 1000, 10
 
 // wantCost checks what a call has used and what it cost, by the prices of the test.
-func wantCost(t *testing.T, s *system, c client.Call, asked int) {
+func wantCost(t *testing.T, s *system, c client.V1Call, asked int) {
 	t.Helper()
 	status, answer := s.exchange(t, http.MethodGet, "/v1/calls/"+string(c.SID), http.NoBody)
 	var got struct {

@@ -156,10 +156,11 @@ func TestKill(t *testing.T) {
 	api, demo := p.client(t, dataDir)
 	var sids []talkstack.CallSID
 	for range calls {
-		sid, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
+		made, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
 		if err != nil {
 			t.Fatal(err)
 		}
+		sid := made.CallID
 		sids = append(sids, sid)
 	}
 	for range kills {
@@ -180,7 +181,7 @@ func TestKill(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), callLimit)
 	defer cancel()
 	for _, sid := range sids {
-		c, err := api.Watch(ctx, sid, 50*time.Millisecond, func(client.Call) {})
+		c, err := api.V1().Watch(ctx, sid, func(client.V1Call) {})
 		if err != nil {
 			t.Fatalf("call %s is lost in status %s: %v", sid, c.Status, err)
 		}
@@ -213,12 +214,13 @@ func TestDrain(t *testing.T) {
 	trunk := "sip:" + phone.Addr().String()
 	p := launch(t, bin, dataDir, trunk)
 	api, demo := p.client(t, dataDir)
-	sid, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
+	made, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for c := (client.Call{}); c.Status != talkstack.StatusInProgress; {
-		if c, err = api.Call(t.Context(), sid); err != nil || c.Status.Final() {
+	sid := made.CallID
+	for c := (client.V1Call{}); c.Status != talkstack.StatusInProgress; {
+		if c, err = api.V1().GetCall(t.Context(), sid); err != nil || c.Status.Final() {
 			t.Fatalf("call is %s: %v", c.Status, err)
 		}
 	}
@@ -228,7 +230,7 @@ func TestDrain(t *testing.T) {
 	}
 	p = launch(t, bin, dataDir, trunk)
 	api, _ = p.client(t, dataDir)
-	c, err := api.Call(t.Context(), sid)
+	c, err := api.V1().GetCall(t.Context(), sid)
 	if err != nil {
 		t.Fatal(err)
 	}

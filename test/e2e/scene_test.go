@@ -44,7 +44,7 @@ type party func(ctx context.Context, line *phonetest.Line) error
 // scene is one call as the other party lived it.
 type scene struct {
 	sid   talkstack.CallSID
-	call  client.Call
+	call  client.V1Call
 	turns []client.Turn
 	said  []phonetest.Utterance // by both sides, as the phone heard them
 }
@@ -87,12 +87,13 @@ func (s *system) play(t testing.TB, agent talkstack.AgentID, vars map[string]any
 		over <- err
 		return nil
 	})
-	sid, err := s.api.MakeCall(t.Context(), client.MakeCallRequest{
+	made, err := s.api.MakeCall(t.Context(), client.MakeCallRequest{
 		Number: number, ProjectID: s.demo.ProjectID, AgentID: agent, DynamicVariables: vars,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	sid := made.CallID
 	sc := scene{sid: sid, call: s.wait(t, sid)}
 	select {
 	case err := <-over:
