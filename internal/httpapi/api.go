@@ -72,6 +72,7 @@ type Config struct {
 	Now             func() time.Time // optional: time.Now
 	Events          *event.Bus       // optional: where event streams hear of changed calls; nil: they look now and then
 	Heartbeat       time.Duration    // optional: of event streams; 0 means 15 s
+	Uploads         string           // folder for sheets while they are read; empty: the system's for temporary files
 }
 
 // API serves both API families and everything beside them.
@@ -82,6 +83,7 @@ type API struct {
 	huma     huma.API
 	previews previewCache
 	streams  *streams
+	uploads  places
 	metrics  *requestMetrics
 }
 
@@ -104,7 +106,7 @@ func New(c Config) (*API, error) {
 		c.Events = event.New("", c.Log)
 	}
 	installErrors()
-	a := &API{Config: c, metrics: newRequestMetrics(c.Metrics), previews: newPreviewCache(), streams: newStreams()}
+	a := &API{Config: c, metrics: newRequestMetrics(c.Metrics), previews: newPreviewCache(), streams: newStreams(), uploads: places{limit: maxUploads}}
 	mux := chi.NewMux()
 	a.wrap(mux)
 	a.huma = humachi.New(mux, a.humaConfig())

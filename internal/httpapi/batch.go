@@ -78,8 +78,8 @@ func sheetForm(spell func(string) string) *huma.Schema {
 func (a *API) batchRoutes() {
 	o := a.describe(http.MethodPost, "/call/batch-call", operation{
 		ID: "batchCall", Tag: "Call", Summary: "Call every number of an uploaded sheet",
-		Description: "The answer is sent while the rows are stored, so it may take seconds to come whole; a connection that breaks off before its end means that the batch " +
-			"was not accepted. Sent again with the same Idempotency-Key it goes on, and answers with the same calls. How the calls go on is at /v1/batches.",
+		Description: "The answer is sent while the rows are stored, so it may take seconds to come whole; a connection that breaks off before its end says nothing about " +
+			"the batch: it may be running already. Sent again with the same Idempotency-Key it goes on, and answers with the same calls. How the calls go on is at /v1/batches.",
 		Errors: uploadErrors("There is no such project or agent."),
 	}, reflect.TypeFor[batchCallInput]())
 	registerDirect(a, o, map[string]*huma.Schema{"multipart/form-data": sheetForm(camelCase)}, reflect.TypeFor[batchCallResponse](), a.batchCall)
@@ -93,6 +93,7 @@ func uploadErrors(notFound string) map[int]string {
 		http.StatusConflict:              "The Idempotency-Key was used with another request, or the batch that it made was cancelled before it was loaded.",
 		http.StatusRequestEntityTooLarge: "The file is larger than 25 MB.",
 		http.StatusUnsupportedMediaType:  "The body is not multipart/form-data.",
+		http.StatusTooManyRequests:       "The account has 4 uploads under way.",
 	}
 }
 
@@ -114,7 +115,7 @@ func registerDirect[I any](a *API, o huma.Operation, bodies map[string]*huma.Sch
 
 func (a *API) batchCall(ctx context.Context, in *batchCallInput) (*written, error) {
 	r, w := in.unwrap()
-	form, err := receive(w, r, sheetFields(), false)
+	form, err := a.receive(ctx, w, r, sheetFields(), false)
 	defer form.discard()
 	if err != nil {
 		return nil, err

@@ -38,32 +38,42 @@ const (
 
 // streams counts the open event streams, and ends them all when the server stops.
 type streams struct {
-	mu     sync.Mutex
-	open   map[talkstack.UserID]int
+	places
 	ending chan struct{}
 	once   sync.Once
 }
 
 func newStreams() *streams {
-	return &streams{open: map[talkstack.UserID]int{}, ending: make(chan struct{})}
+	return &streams{places: places{limit: maxStreams}, ending: make(chan struct{})}
 }
 
-// enter counts a stream, unless the account has all it may have.
-func (s *streams) enter(user talkstack.UserID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open[user] >= maxStreams {
+// places counts what each account has under way of something that it may have so many of at once.
+type places struct {
+	limit int
+
+	mu    sync.Mutex
+	taken map[talkstack.UserID]int
+}
+
+// enter takes a place, unless the account has all it may have.
+func (p *places) enter(user talkstack.UserID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[user] >= p.limit {
 		return false
 	}
-	s.open[user]++
+	if p.taken == nil {
+		p.taken = map[talkstack.UserID]int{}
+	}
+	p.taken[user]++
 	return true
 }
 
-func (s *streams) leave(user talkstack.UserID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open[user]--; s.open[user] == 0 {
-		delete(s.open, user)
+func (p *places) leave(user talkstack.UserID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[user]--; p.taken[user] == 0 {
+		delete(p.taken, user)
 	}
 }
 

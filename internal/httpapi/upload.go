@@ -30,6 +30,7 @@ const (
 	maxForm         = maxUpload + 1<<20
 	maxPart         = 64 << 10 // bytes of a part that is not the file
 	maxParts        = 50
+	maxUploads      = 4                // of one account at once on a node
 	uploadTimeout   = 5 * time.Minute  // for the upload to arrive
 	transferTimeout = 15 * time.Minute // for it and its answer, and for a file that is sent
 	stallTimeout    = time.Minute      // for one piece of an answer to be taken
@@ -71,8 +72,11 @@ func answered() *written { return &written{Body: func(huma.Context) {}} }
 
 // upload is a form that has arrived, its file in a temporary one.
 type upload struct {
+	folder string            // of the temporary file
+	leave  func()            // gives the account's place back; nil: it has none
 	fields map[string]string // by their canonical names
 	file   *os.File
+	named  bool   // the file has a name still: not every system lets go of one that is open
 	name   string // of the file, as it was sent
 	size   int64
 	sum    [sha256.Size]byte // of the file
@@ -88,18 +92,28 @@ func (u *upload) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// discard removes the file.
+// discard lets the file go, and the account's place.
 func (u *upload) discard() {
 	if u.file != nil {
 		_ = u.file.Close()
-		_ = os.Remove(u.file.Name())
+		if u.named {
+			_ = os.Remove(u.file.Name())
+		}
+	}
+	if u.leave != nil {
+		u.leave()
 	}
 }
 
 // receive reads a form with one file, which must be there. names are the fields' spellings → the canonical ones; other
 // fields are ignored, unless strict. The caller discards it, also after an error.
-func receive(w http.ResponseWriter, r *http.Request, names map[string]string, strict bool) (*upload, error) {
-	u := &upload{fields: map[string]string{}}
+func (a *API) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, names map[string]string, strict bool) (*upload, error) {
+	u := &upload{folder: a.Uploads, fields: map[string]string{}}
+	user := caller(ctx).ID
+	if !a.uploads.enter(user) {
+		return u, talkstack.Errorf(talkstack.CodeLimited, "The account has %d uploads under way: wait for one to end.", maxUploads)
+	}
+	u.leave = func() { a.uploads.leave(user) }
 	if !isUpload(r) {
 		return u, &statusError{talkstack.Errorf(talkstack.CodeInvalid, "The Content-Type must be multipart/form-data."), http.StatusUnsupportedMediaType}
 	}
@@ -163,10 +177,11 @@ func (u *upload) spool(p *multipart.Part) error {
 	if u.file != nil {
 		return invalid("file", "is there twice")
 	}
-	f, err := os.CreateTemp("", "talkstack-upload-*")
+	f, err := os.CreateTemp(u.folder, "talkstack-upload-*")
 	if err != nil {
 		return talkstack.WrapError(talkstack.CodeUnavailable, err, "The upload can not be stored. Try again in a moment.")
 	}
+	u.named = os.Remove(f.Name()) != nil // without a name it ends with this process, however that ends
 	u.file, u.name = f, shortText(strings.ToValidUTF8(strings.ReplaceAll(p.FileName(), "\x00", ""), "\uFFFD"))
 	sum := sha256.New()
 	if u.size, err = io.Copy(io.MultiWriter(f, sum), io.LimitReader(p, maxUpload+1)); err != nil {

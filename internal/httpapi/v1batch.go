@@ -194,7 +194,7 @@ func (a *API) v1CreateBatch(ctx context.Context, in *v1CreateBatchInput) (*writt
 		for _, canonical := range sheetFields() {
 			names[canonical] = canonical
 		}
-		form, err := receive(w, r, names, true)
+		form, err := a.receive(ctx, w, r, names, true)
 		defer form.discard()
 		if err != nil {
 			return nil, err

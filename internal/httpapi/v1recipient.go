@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -60,9 +61,6 @@ func (a *API) v1RecipientRoutes(tag string) {
 }
 
 func (a *API) v1ListRecipients(ctx context.Context, in *recipientQuery) (*body[page[v1Recipient]], error) {
-	if _, err := a.DB.Batch(ctx, caller(ctx).ID, in.ID); err != nil {
-		return nil, err
-	}
 	values, err := openCursor(recipientList+string(in.ID), in.Cursor, 1)
 	if err != nil {
 		return nil, err
@@ -70,6 +68,9 @@ func (a *API) v1ListRecipients(ctx context.Context, in *recipientQuery) (*body[p
 	after, err := strconv.Atoi(append(values, "0")[0])
 	if err != nil {
 		return nil, invalid("cursor", "is not a next_cursor of this list")
+	}
+	if _, err := a.DB.Batch(ctx, caller(ctx).ID, in.ID); err != nil {
+		return nil, err
 	}
 	rows, err := a.DB.BatchResults(ctx, in.ID, after, in.Limit+1)
 	if err != nil {
@@ -209,7 +210,8 @@ func (a *API) resultRow(r store.BatchResult, keys []string) []string {
 // inert keeps a spreadsheet program from running a cell as a formula: what a caller has said, or a sheet has held, is
 // opened on somebody's desk. A telephone number is left as it is.
 func inert(cell string) string {
-	if cell == "" || !strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	first, _ := utf8.DecodeRuneInString(cell)
+	if cell == "" || !strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) { // the wide ones too: some programs read them alike
 		return cell
 	}
 	if e164, err := talkstack.ParseE164(cell); err == nil && e164 == cell {

@@ -3,6 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	"talkstack"
 	"talkstack/internal/auth"
@@ -24,9 +27,13 @@ func (s *Server) newAPI(ctx context.Context) (*httpapi.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	uploads := filepath.Join(s.cfg.DataDir, "uploads")
+	if err := os.MkdirAll(uploads, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of uploads: %w", err)
+	}
 	return httpapi.New(httpapi.Config{
 		DB: s.db, Accounts: s.accounts, Signer: signer, Calls: s.board, Batches: s.newBatches(), Analyses: s.analyses, Voices: s.speech, Recordings: s.recordings, HubSpot: s.hubspot,
-		PublicURL: s.cfg.PublicURL, TrustProxy: s.cfg.TrustProxy, PrivateWebhooks: s.cfg.PrivateWebhooks(), Ready: s.checks, Metrics: s.metrics, Version: s.version, Log: s.log, Events: s.events,
+		PublicURL: s.cfg.PublicURL, TrustProxy: s.cfg.TrustProxy, PrivateWebhooks: s.cfg.PrivateWebhooks(), Ready: s.checks, Metrics: s.metrics, Version: s.version, Log: s.log, Events: s.events, Uploads: uploads,
 	})
 }
 
