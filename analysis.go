@@ -125,7 +125,7 @@ const (
 	MaxQuestions         = 50
 	MaxQuestionText      = 1000
 	MaxQuestionName      = 100
-	MinQuestionOptions   = 2
+	MinQuestionOptions   = 1
 	MaxQuestionOptions   = 50
 	MaxQuestionOption    = 200
 	MaxQuestionsTogether = 20_000 // texts and options of all questions

@@ -14,11 +14,11 @@ import (
 
 // question is a question in a request. What it must be is checked by talkstack.CheckQuestions.
 type question struct {
-	_        struct{} `additionalProperties:"true"`
-	Question string   `json:"question" doc:"1 to 1000 characters." example:"Did the caller confirm the appointment?"`
-	Type     string   `json:"type" doc:"Boolean, Text, Number or Selector, in any case." example:"Boolean"`
-	Options  []string `json:"options,omitempty" nullable:"true" doc:"Of a Selector: 2 to 50, each with 1 to 200 characters."`
-	Name     string   `json:"name,omitempty" doc:"Key of the answer among the extracted data." example:"confirmed"`
+	_        struct{}     `additionalProperties:"true"`
+	Question string       `json:"question" doc:"1 to 1000 characters." example:"Did the caller confirm the appointment?"`
+	Type     questionType `json:"type" doc:"Boolean, Text, Number or Selector, in any case." example:"Boolean"`
+	Options  []string     `json:"options,omitempty" nullable:"true" doc:"Of a Selector: 1 to 50, each with 1 to 200 characters."`
+	Name     string       `json:"name,omitempty" doc:"Key of the answer among the extracted data." example:"confirmed"`
 }
 
 // questionsOf are the questions of a request; nil when it has none.

@@ -89,7 +89,7 @@ func TestContractOfAnalysisErrors(t *testing.T) {
 			"no type":            {object{"sid": sid, "questions": list{object{"question": "x"}}}, 400},
 			"unknown type":       {object{"sid": sid, "questions": list{object{"question": "x", "type": "Date"}}}, 400},
 			"no options":         {object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector"}}}, 400},
-			"one option":         {object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector", "options": list{"a"}}}}, 400},
+			"empty options":      {object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector", "options": list{}}}}, 400},
 			"51 options":         {object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector", "options": options}}}, 400},
 			"long option":        {object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector", "options": list{"a", strings.Repeat("b", 201)}}}}, 400},
 			"same options":       {object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector", "options": list{"a", "A"}}}}, 400},
@@ -107,6 +107,8 @@ func TestContractOfAnalysisErrors(t *testing.T) {
 				expectError(t, path+" with "+name, s.Do(t, request{Method: "POST", Path: path, Key: w.Key, Body: c.body}), c.status, "")
 			}
 		}
+		one := s.Do(t, request{Method: "POST", Path: "/call/analysis", Key: w.Key, Body: object{"sid": sid, "questions": list{object{"question": "x", "type": "Selector", "options": list{"a"}}}}})
+		expectEnvelope(t, one, "call analysis fetched successfully.") // the contract wants options, not how many
 	})
 }
 

@@ -93,8 +93,16 @@ func (a *API) humaConfig() huma.Config {
 		{Name: "Voices", Description: "Voices an agent can speak with."},
 		{Name: "Phone Number", Description: "Numbers an agent calls from and answers on."},
 		{Name: "Account", Description: "/v1: the account that asks, and what was changed in it."},
-		{Name: "Agents", Description: "/v1: an agent's full configuration."},
-		{Name: "Calls", Description: "/v1: a call with its transcript and recording."},
+		{Name: "Projects", Description: "/v1: projects and their limits."},
+		{Name: "Agents", Description: "/v1: an agent's full configuration, and its versions."},
+		{Name: "Numbers", Description: "/v1: phone numbers, whose they are and who answers."},
+		{Name: "Calls", Description: "/v1: calls, live and over, with transcript and recording."},
+		{Name: "Batches", Description: "/v1: calls to everybody on a list, with pace, hours and retries."},
+		{Name: "Do not call", Description: "/v1: numbers that are never dialled."},
+		{Name: "Analysis", Description: "/v1: questions about calls, and their answers."},
+		{Name: "Webhooks", Description: "Messages about calls to an address of yours: where they go, how they fare, and what is in them."},
+		{Name: "Usage", Description: "/v1: what calls add up to."},
+		{Name: "HubSpot", Description: "/v1: calls written to a HubSpot portal, and placed by its workflows."},
 		{Name: "Server", Description: "Whether the server lives and is ready."},
 	}
 	return c

@@ -16,6 +16,12 @@ type Idempotent struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]*$" doc:"A random name of yours for this request. Sent again with the same body within 24 hours, it makes nothing new and answers with what the first one made; with another body it is 409."`
 }
 
+// The header of a repetition, where the framework does not write it.
+const (
+	replayedHeader = "Idempotency-Replayed"
+	replayedDoc    = "true: an earlier request with the same Idempotency-Key had made it."
+)
+
 // created is the answer of an endpoint that makes something.
 type created[T any] struct {
 	Replayed string `header:"Idempotency-Replayed" doc:"true: an earlier request with the same Idempotency-Key had made it."`

@@ -41,6 +41,11 @@ type assignNumberRequest struct {
 	ProjectID talkstack.ProjectID `json:"projectId" minLength:"1" maxLength:"100"`
 }
 
+type assignNumberInput struct {
+	Idempotent
+	Body assignNumberRequest
+}
+
 func (a *API) numberRoutes() {
 	const tag = "Phone Number"
 	post(a, "/phone-number", operation{
@@ -92,12 +97,27 @@ func (a *API) getNumber(ctx context.Context, in *struct{ Body getNumberRequest }
 }
 
 // assignNumber moves a number within an account; another account's is refused (Q40).
-func (a *API) assignNumber(ctx context.Context, in *struct{ Body assignNumberRequest }) (*body[messageResponse], error) {
-	b := in.Body
-	if _, err := a.DB.AssignNumber(ctx, caller(ctx).ID, b.ProjectID, b.AgentID, b.E164); err != nil {
-		return nil, conflictIs400(err)
+func (a *API) assignNumber(ctx context.Context, in *assignNumberInput) (*created[messageResponse], error) {
+	e164, err := talkstack.ParseE164(in.Body.E164)
+	if err != nil {
+		return nil, err
 	}
-	return reply(messageResponse{success("PhoneNumber assigned successfully.")}), nil
+	n := talkstack.Number{UserID: caller(ctx).ID, ProjectID: in.Body.ProjectID, AgentID: in.Body.AgentID, E164: e164}
+	_, replayed, err := makeOnce(ctx, a, in.Idempotent, once[talkstack.NumberID, talkstack.Number]{
+		Operation: "assignPhoneNumber", Request: in.Body, NewID: talkstack.NewNumberID,
+		Make: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
+			n.ID = id
+			made, err := a.DB.AddNumber(ctx, n)
+			return made, conflictIs400(err)
+		},
+		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
+			return a.DB.Number(ctx, n.UserID, id)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return replyCreated(messageResponse{success("PhoneNumber assigned successfully.")}, replayed), nil
 }
 
 // agentNumber is the number that an agent calls from: the oldest it has, or none.

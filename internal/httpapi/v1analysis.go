@@ -10,10 +10,10 @@ import (
 
 // v1Question is a question of an analysis.
 type v1Question struct {
-	Name     string   `json:"name,omitempty" maxLength:"100" doc:"Key of the answer among the data; when missing it is made from the question." example:"confirmed"`
-	Question string   `json:"question" minLength:"1" maxLength:"1000" example:"Did the caller confirm the appointment?"`
-	Type     string   `json:"type" doc:"Boolean, Text, Number or Selector, in any case." example:"Boolean"`
-	Options  []string `json:"options,omitempty" nullable:"true" maxItems:"50" doc:"Of a Selector: 2 to 50, each with 1 to 200 characters."`
+	Name     string       `json:"name,omitempty" maxLength:"100" doc:"Key of the answer among the data; when missing it is made from the question." example:"confirmed"`
+	Question string       `json:"question" minLength:"1" maxLength:"1000" example:"Did the caller confirm the appointment?"`
+	Type     questionType `json:"type" doc:"Boolean, Text, Number or Selector, in any case." example:"Boolean"`
+	Options  []string     `json:"options,omitempty" nullable:"true" maxItems:"50" doc:"Of a Selector: 1 to 50, each with 1 to 200 characters."`
 }
 
 // v1AnalysisSchema is what the calls of a project are analysed by when they have ended.
@@ -135,7 +135,7 @@ func v1QuestionsOf(sent []v1Question) []talkstack.Question {
 func wireSchema(questions []talkstack.Question) v1AnalysisSchema {
 	w := v1AnalysisSchema{Questions: []v1Question{}}
 	for _, q := range questions {
-		w.Questions = append(w.Questions, v1Question{Name: q.Name, Question: q.Text, Type: string(q.Type), Options: q.Options})
+		w.Questions = append(w.Questions, v1Question{Name: q.Name, Question: q.Text, Type: questionType(q.Type), Options: q.Options})
 	}
 	return w
 }

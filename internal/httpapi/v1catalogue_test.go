@@ -268,11 +268,12 @@ func TestCreatingOnce(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *httpapitest.Server) {
 		w := newWorld(t, s, "john@host.example", "+14155550148")
 		for path, bodies := range map[string][2]object{
-			"/project/create-project": {{"name": "A", "description": ""}, {"name": "B", "description": ""}},
-			"/v1/projects":            {{"name": "C"}, {"name": "D"}},
-			"/agent/create-agent":     {{"name": "E", "systemInstruction": "x", "projectId": w.project, "phoneNumber": "+14155550171"}, {"name": "F", "systemInstruction": "x", "projectId": w.project}},
-			"/v1/agents":              {{"name": "G", "prompt": "x", "project_id": w.project}, {"name": "H", "prompt": "x", "project_id": w.project}},
-			"/v1/numbers":             {{"e164": "+14155550172", "project_id": w.project}, {"e164": "+14155550173", "project_id": w.project}},
+			"/project/create-project":  {{"name": "A", "description": ""}, {"name": "B", "description": ""}},
+			"/v1/projects":             {{"name": "C"}, {"name": "D"}},
+			"/agent/create-agent":      {{"name": "E", "systemInstruction": "x", "projectId": w.project, "phoneNumber": "+14155550171"}, {"name": "F", "systemInstruction": "x", "projectId": w.project}},
+			"/v1/agents":               {{"name": "G", "prompt": "x", "project_id": w.project}, {"name": "H", "prompt": "x", "project_id": w.project}},
+			"/phone-number/add-number": {{"e164": "+14155550174", "agentId": w.agent, "projectId": w.project}, {"e164": "+14155550175", "agentId": w.agent, "projectId": w.project}},
+			"/v1/numbers":              {{"e164": "+14155550172", "project_id": w.project}, {"e164": "+14155550173", "project_id": w.project}},
 		} {
 			send := func(body object) httpapitest.Response {
 				return s.Do(t, request{Method: "POST", Path: path, Key: w.Key, Body: body, Header: map[string]string{"Idempotency-Key": "k1"}})
@@ -289,7 +290,7 @@ func TestCreatingOnce(t *testing.T) {
 		for _, e := range log {
 			made[e.Action]++
 		}
-		if err != nil || made["project.create"] != 3 || made["agent.create"] != 3 || made["number.assign"] != 3 { // the world's own, and what was asked for
+		if err != nil || made["project.create"] != 3 || made["agent.create"] != 3 || made["number.assign"] != 4 { // the world's own, and what was asked for
 			t.Errorf("audit log: %v, %v", made, err)
 		}
 	})
