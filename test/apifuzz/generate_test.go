@@ -185,7 +185,11 @@ func (g *generator) request(base string, op operation) (*http.Request, []byte) {
 		if p.In != "path" && !p.Required && g.chance(50) {
 			continue
 		}
-		v := g.value(p.Name, p.Schema, 1)
+		name := p.Name
+		if own := name + "@" + resource(op.Path); p.In == "path" && len(g.known[own]) > 0 {
+			name = own
+		}
+		v := g.value(name, p.Schema, 1)
 		text, ok := v.(string)
 		if !ok {
 			b, err := json.Marshal(v)
@@ -324,7 +328,10 @@ func (g *generator) learn(path string, v any) {
 				continue
 			}
 			switch name {
+			case "number":
+				g.remember("number@"+resource(path), text)
 			case "id":
+				g.remember("id@"+resource(path), text)
 				for _, alias := range aliases(path) {
 					g.remember(alias, text)
 				}
@@ -340,6 +347,12 @@ func (g *generator) learn(path string, v any) {
 	if cursors := g.known["next_cursor"]; len(cursors) > 0 {
 		g.known["cursor"] = cursors
 	}
+}
+
+// resource is what a path is about: "batches" of /v1/batches/{id}/pause.
+func resource(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/"), "v1/"), "/")
+	return name
 }
 
 // aliases are the names under which requests ask for the id of what a path is about.
