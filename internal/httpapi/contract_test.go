@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"testing"
@@ -260,6 +261,43 @@ func TestContractOfVoices(t *testing.T) {
 		s.Do(t, request{Method: "GET", Path: "/voices/EXAVITQu4vr4xnSDxMaL/preview"})
 		if n := s.Voices.Made(); n != 1 {
 			t.Errorf("the preview was made %d times; want once", n)
+		}
+	})
+}
+
+// TestOneShapeOfProjects: Q12, whichever endpoint shows it.
+func TestOneShapeOfProjects(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *httpapitest.Server) {
+		w := newWorld(t, s, "example@host.com", "+14155550148")
+		path := "/project/" + string(w.project)
+		for what, project := range map[string]any{
+			"create":             w.ask(t, s, "POST", "/project/create-project", object{"name": "Another", "description": ""}).At("data"),
+			"get":                w.ask(t, s, "GET", path, nil).At("data"),
+			"list":               w.ask(t, s, "GET", "/project", nil).At("data", 0),
+			"update":             w.ask(t, s, "PUT", path, object{"description": "x"}).At("data"),
+			"set active agent":   w.ask(t, s, "PATCH", "/project/active-agent", object{"projectId": w.project, "active_agent": w.agent}).At("project"),
+			"set active project": w.ask(t, s, "POST", "/user/set-active-project", object{"projectId": w.project}).At("projectData"),
+			"get active project": w.ask(t, s, "GET", "/user/get-active-project", nil).At("projectData"),
+		} {
+			expectKeys(t, "Q12: "+what, project, "id", "name", "user_id", "status", "description", "is_deleted", "call_status_webhook", "active_agent", "created_at", "updated_at")
+			kinds{"created_at": "time", "updated_at": "time"}.check(t, "Q12: "+what, project)
+		}
+	})
+}
+
+// TestBrokenJSON: Q28, the typing errors of the pages are errors, and we make none.
+func TestBrokenJSON(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *httpapitest.Server) {
+		w := newWorld(t, s, "example@host.com", "+14155550148")
+		ids := `"projectId": "` + string(w.project) + `"%s "agentId": "` + string(w.agent) + `"%s`
+		for what, marks := range map[string][2]string{"no comma": {"", ""}, "a full stop for a comma": {".", ""}, "a comma at the end": {",", ","}} {
+			r := w.ask(t, s, "POST", "/agent", "{"+fmt.Sprintf(ids, marks[0], marks[1])+"}")
+			expectError(t, "Q28: "+what, r, http.StatusBadRequest, "")
+		}
+		r := w.ask(t, s, "POST", "/agent", "{"+fmt.Sprintf(ids, ",", "")+"}")
+		expect(t, "Q28", r, http.StatusOK)
+		if r.JSON == nil {
+			t.Errorf("Q28: the answer is not JSON: %s", r.Body)
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -335,5 +337,48 @@ func TestRepeatedPosts(t *testing.T) {
 		"assignPhoneNumber", "batchCall", "createAgent", "createProject", "makeCall", "v1AssignNumber", "v1CreateAgent", "v1CreateBatch", "v1CreateProject", "v1PlaceCall", "v1TestWebhook",
 	}; !slices.Equal(with, want) {
 		t.Errorf("with an Idempotency-Key: %v; want %v", with, want)
+	}
+}
+
+// TestFaultsOfADatabaseThatIsAway: each operation says 5xx, and nothing of why.
+func TestFaultsOfADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, store.SQLite)
+	a := s.Account(t, "john@host.example")
+	operations, _ := documentedOperations(t, s)
+	if err := s.DB.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range operations {
+		if len(o.Security) == 0 || o.OperationId == "generateApiKey" { // which takes no key
+			continue
+		}
+		if r := s.Do(t, o.example(t, a.Key)); r.Status < 500 || strings.Contains(string(r.Body), "sql") {
+			t.Errorf("%s without a database: %s", o, r.Describe())
+		}
+	}
+}
+
+// TestQuirksAreNamed: each quirk of the contract has a test that names it.
+func TestQuirksAreNamed(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range regexp.MustCompile(`\bQ\d+\b`).FindAllString(string(text), -1) {
+			named[q] = true
+		}
+	}
+	for i := range 44 {
+		if q := fmt.Sprint("Q", i+1); !named[q] {
+			t.Errorf("no test names %s", q)
+		}
 	}
 }
