@@ -113,7 +113,8 @@ func New(c Config) (*API, error) {
 	a.huma.UseMiddleware(a.refuseBadText, a.authenticate, a.readBody)
 	a.routes()
 	a.pages(mux)
-	addExamples(a.huma.OpenAPI().Components.Schemas)
+	a.documentWebhook()
+	addExamples(a.huma.OpenAPI())
 	doc, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: openapi document: %w", err)

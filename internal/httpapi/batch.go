@@ -68,7 +68,7 @@ func sheetForm(spell func(string) string) *huma.Schema {
 			"windows":                 text(`When calls may begin, as JSON: [{"days":["mon","tue"],"from":"09:00","to":"18:00"}]. Missing: always.`),
 			spell("time_zone"):        text("Time zone of the windows, IANA. Missing: each recipient's own, by the column timezone or else every zone that the number's prefix allows."),
 			"retry":                   text(`When a recipient is called again, as JSON: [{"outcome":"busy","times":2,"after_seconds":600}].`),
-			spell("start_at"):         text("No call begins before this time, RFC 3339. Missing: now."),
+			spell("start_at"):         {Type: huma.TypeString, Format: "date-time", Description: "No call begins before this time, RFC 3339. Missing: now."},
 		},
 	}
 	s.PrecomputeMessages()
@@ -103,7 +103,10 @@ func registerDirect[I any](a *API, o huma.Operation, bodies map[string]*huma.Sch
 	o.Metadata[directKey] = true
 	o.Responses["200"] = &huma.Response{
 		Description: "OK",
-		Content:     map[string]*huma.MediaType{jsonType: {Schema: a.huma.OpenAPI().Components.Schemas.Schema(answer, true, "")}},
+		Headers: map[string]*huma.Param{"Idempotency-Replayed": {
+			Schema: &huma.Schema{Type: huma.TypeString}, Description: replayedDoc,
+		}},
+		Content: map[string]*huma.MediaType{jsonType: {Schema: a.huma.OpenAPI().Components.Schemas.Schema(answer, true, "")}},
 	}
 	huma.Register(a.huma, o, h)
 	body := &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
@@ -211,7 +214,7 @@ func (b *batchAnswer) calls(stored talkstack.Batch, calls []batch.Placed) error 
 	if b.out == nil {
 		b.w.Header().Set("Content-Type", jsonType)
 		if b.replayed {
-			b.w.Header().Set("Idempotency-Replayed", "true")
+			b.w.Header().Set(replayedHeader, "true")
 		}
 		b.out = bufio.NewWriterSize(b.w, 32<<10)
 		head, err := json.Marshal(success("batch calls queued."))

@@ -233,7 +233,7 @@ func (a *API) v1CreateBatch(ctx context.Context, in *v1CreateBatchInput) (*writt
 	return &written{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", jsonType)
 		if replayed {
-			hc.SetHeader("Idempotency-Replayed", "true")
+			hc.SetHeader(replayedHeader, "true")
 		}
 		_, _ = hc.BodyWriter().Write(data) // the client has gone
 	}}, nil
