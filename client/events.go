@@ -134,8 +134,9 @@ func (f *follower) decode(m message) (CallEvent, error) {
 		return e, f.c.decode([]byte(m.data), &e.Turn)
 	case talkstack.EventCallStatus, talkstack.EventCallEnded, talkstack.EventCallAnalyzed:
 		return e, f.c.decode([]byte(m.data), &e.Call)
+	default: // of a newer server
+		return e, nil
 	}
-	return e, nil
 }
 
 // message is one message of an event stream.
