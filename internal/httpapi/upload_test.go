@@ -68,8 +68,8 @@ func TestBatchCallWhoseAnswerBreaksOff(t *testing.T) {
 		upload := form(t, request{Path: "/call/batch-call", Key: w.Key, Header: map[string]string{"Idempotency-Key": "monday"}}, w.fields(), "march.csv", sheetOf(people))
 		func() {
 			defer func() {
-				if v := recover(); v != http.ErrAbortHandler {
-					t.Errorf("the connection was not dropped: %v", v)
+				if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+					t.Errorf("the connection was not dropped: %v", err)
 				}
 			}()
 			s.API.ServeHTTP(&brokenWriter{httptest.NewRecorder(), 20_000}, raw(t, upload, bytes.NewReader(formBody(t, upload))))

@@ -23,13 +23,13 @@ type api struct {
 	next  int
 }
 
-// errRefused is an answer that says no; anything else that goes wrong may work at another node, or later.
-type errRefused struct {
+// refusedError is an answer that says no; anything else that goes wrong may work at another node, or later.
+type refusedError struct {
 	status int
 	body   string
 }
 
-func (e *errRefused) Error() string { return fmt.Sprintf("status %d: %s", e.status, e.body) }
+func (e *refusedError) Error() string { return fmt.Sprintf("status %d: %s", e.status, e.body) }
 
 // try asks one node once.
 func (a *api) try(ctx context.Context, method, path string, in, out any, header http.Header) error {
@@ -63,7 +63,7 @@ func (a *api) try(ctx context.Context, method, path string, in, out any, header 
 		return err
 	}
 	if resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusServiceUnavailable || resp.StatusCode/100 == 4 {
-		return &errRefused{resp.StatusCode, string(answer)}
+		return &refusedError{resp.StatusCode, string(answer)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return errors.New(resp.Status)
@@ -75,14 +75,14 @@ func (a *api) try(ctx context.Context, method, path string, in, out any, header 
 }
 
 // do asks until it has an answer. A request that makes something must carry an Idempotency-Key: it may be asked twice.
-func (a *api) do(t testing.TB, ctx context.Context, method, path string, in, out any, header http.Header) {
+func (a *api) do(ctx context.Context, t testing.TB, method, path string, in, out any, header http.Header) {
 	t.Helper()
 	for {
 		err := a.try(ctx, method, path, in, out, header)
 		if err == nil {
 			return
 		}
-		var refused *errRefused
+		var refused *refusedError
 		if errors.As(err, &refused) || ctx.Err() != nil {
 			t.Errorf("%s %s: %v", method, path, err)
 			return
@@ -98,12 +98,12 @@ func signUp(t testing.TB, nodes []*node, outboxes []string, n int) *api {
 	t.Helper()
 	ctx, a := t.Context(), &api{nodes: nodes}
 	email, password := fmt.Sprintf("founder%d@clinic.example", n), "correct horse battery"
-	a.do(t, ctx, http.MethodPost, "/auth/signup", map[string]string{"email": email, "password": password, "name": "Founder"}, nil, nil)
-	a.do(t, ctx, http.MethodPost, "/auth/verify-email", map[string]string{"email": email, "code": mailedCode(t, outboxes, email)}, nil, nil)
+	a.do(ctx, t, http.MethodPost, "/auth/signup", map[string]string{"email": email, "password": password, "name": "Founder"}, nil, nil)
+	a.do(ctx, t, http.MethodPost, "/auth/verify-email", map[string]string{"email": email, "code": mailedCode(t, outboxes, email)}, nil, nil)
 	var login struct{ Token string }
-	a.do(t, ctx, http.MethodPost, "/auth/login", map[string]string{"email": email, "password": password}, &login, nil)
+	a.do(ctx, t, http.MethodPost, "/auth/login", map[string]string{"email": email, "password": password}, &login, nil)
 	var key struct{ APIKey string }
-	a.do(t, ctx, http.MethodGet, "/user/generate-apikey", nil, &key, http.Header{"Authorization": {"Bearer " + login.Token}})
+	a.do(ctx, t, http.MethodGet, "/user/generate-apikey", nil, &key, http.Header{"Authorization": {"Bearer " + login.Token}})
 	a.key = key.APIKey
 	return a
 }
@@ -145,16 +145,16 @@ func (a *api) makeProject(t testing.TB, n, maxCalls int, webhook string) project
 	t.Helper()
 	ctx := t.Context()
 	var made struct{ Data struct{ ID string } }
-	a.do(t, ctx, http.MethodPost, "/project/create-project", map[string]string{"name": fmt.Sprintf("Clinic %d", n), "description": ""}, &made, nil)
+	a.do(ctx, t, http.MethodPost, "/project/create-project", map[string]string{"name": fmt.Sprintf("Clinic %d", n), "description": ""}, &made, nil)
 	p := project{ID: made.Data.ID, Number: fmt.Sprintf("+1415555010%d", n), owner: a}
-	a.do(t, ctx, http.MethodPost, "/agent/create-agent", map[string]string{
+	a.do(ctx, t, http.MethodPost, "/agent/create-agent", map[string]string{
 		"name": "Jack", "systemInstruction": "You are Jack. Say hello.", "projectId": p.ID, "phoneNumber": p.Number,
 	}, &made, nil)
 	p.Agent = made.Data.ID
-	a.do(t, ctx, http.MethodPatch, "/v1/projects/"+p.ID, map[string]any{"max_calls": maxCalls}, nil, nil)
+	a.do(ctx, t, http.MethodPatch, "/v1/projects/"+p.ID, map[string]any{"max_calls": maxCalls}, nil, nil)
 	if webhook == "" {
 		return p
 	}
-	a.do(t, ctx, http.MethodPost, "/project/call-status/add-webhookurl", map[string]string{"projectId": p.ID, "webhookURL": webhook}, nil, nil)
+	a.do(ctx, t, http.MethodPost, "/project/call-status/add-webhookurl", map[string]string{"projectId": p.ID, "webhookURL": webhook}, nil, nil)
 	return p
 }

@@ -84,7 +84,7 @@ func placeAndWait(b *testing.B, customer *api, phone *phonetest.Phone, p project
 		placers.Go(func() {
 			a := customer.copyOf()
 			for i := first; i < burst; i += many {
-				a.do(b, b.Context(), http.MethodPost, "/call/makeCall", map[string]string{
+				a.do(b.Context(), b, http.MethodPost, "/call/makeCall", map[string]string{
 					"number": fmt.Sprintf("+1206555%04d", i), "projectId": p.ID, "agentId": p.Agent,
 				}, nil, nil)
 			}

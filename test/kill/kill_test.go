@@ -62,22 +62,22 @@ func killAndCount(t *testing.T, phone *phonetest.Phone, nodes []*node) {
 	var portals []*hubspottest.Portal
 	for i := range projects { // each of an account with a HubSpot portal of its own
 		customer, portal := signUp(t, nodes, dataDirs(nodes), i), crm.AddPortal(int64(62515+i))
-		customer.do(t, ctx, http.MethodPost, "/v1/hubspot/connect", map[string]string{"token": portal.PrivateToken()}, nil, nil)
+		customer.do(ctx, t, http.MethodPost, "/v1/hubspot/connect", map[string]string{"token": portal.PrivateToken()}, nil, nil)
 		all, portals = append(all, customer.makeProject(t, i, perLimit, hooks.URL)), append(portals, portal)
 	}
 	begin := time.Now()
 	lap := func(what string) { t.Logf("%s after %v", what, time.Since(begin).Round(time.Second)) }
 	var work sync.WaitGroup
-	work.Go(func() { killAgainAndAgain(t, ctx, phone, nodes) })
-	sids := placeAll(t, ctx, all)
+	work.Go(func() { killAgainAndAgain(ctx, t, phone, nodes) })
+	sids := placeAll(ctx, t, all)
 	lap("all calls placed")
 	work.Wait()
 	lap("last kill")
-	ended := waitForEnds(t, ctx, all, sids)
+	ended := waitForEnds(ctx, t, all, sids)
 	lap("all calls ended")
-	waitForMessages(t, ctx, hooks, sids)
+	waitForMessages(ctx, t, hooks, sids)
 	lap("all messages delivered")
-	waitForSyncs(t, ctx, all)
+	waitForSyncs(ctx, t, all)
 	lap("all calls in HubSpot")
 	if t.Failed() {
 		return
@@ -101,7 +101,7 @@ func dataDirs(nodes []*node) []string {
 }
 
 // killAgainAndAgain kills a node each time the phone has rung some dozens of times more, and starts it again.
-func killAgainAndAgain(t *testing.T, ctx context.Context, phone *phonetest.Phone, nodes []*node) {
+func killAgainAndAgain(ctx context.Context, t *testing.T, phone *phonetest.Phone, nodes []*node) {
 	const step = calls / (kills + 1)
 	for i := range kills {
 		at := i*step + rand.IntN(step)
@@ -121,7 +121,7 @@ func killAgainAndAgain(t *testing.T, ctx context.Context, phone *phonetest.Phone
 
 // placeAll places the calls from several places at once while nodes die. Each is asked for until it is accepted, under
 // its own Idempotency-Key, and stands for one call, however often it was asked for.
-func placeAll(t *testing.T, ctx context.Context, all []project) []talkstack.CallSID {
+func placeAll(ctx context.Context, t *testing.T, all []project) []talkstack.CallSID {
 	sids := make([]talkstack.CallSID, calls)
 	var placers sync.WaitGroup
 	const many = 4
@@ -136,7 +136,7 @@ func placeAll(t *testing.T, ctx context.Context, all []project) []talkstack.Call
 						ID talkstack.CallSID `json:"call_id"`
 					}
 				}
-				a.do(t, ctx, http.MethodPost, "/call/makeCall", map[string]string{
+				a.do(ctx, t, http.MethodPost, "/call/makeCall", map[string]string{
 					"number": fmt.Sprintf("+1206555%04d", i%people), "projectId": p.ID, "agentId": p.Agent,
 				}, &placed, http.Header{"Idempotency-Key": {fmt.Sprint("call ", i)}})
 				sids[i] = placed.Call.ID
@@ -156,7 +156,7 @@ type end struct {
 }
 
 // waitForEnds reads the history until every call has ended.
-func waitForEnds(t *testing.T, ctx context.Context, all []project, sids []talkstack.CallSID) map[talkstack.CallSID]end {
+func waitForEnds(ctx context.Context, t *testing.T, all []project, sids []talkstack.CallSID) map[talkstack.CallSID]end {
 	for {
 		ended := map[talkstack.CallSID]end{}
 		stored, open := 0, 0
@@ -165,7 +165,7 @@ func waitForEnds(t *testing.T, ctx context.Context, all []project, sids []talkst
 				Data    []end
 				HasMore bool
 			}
-			p.owner.do(t, ctx, http.MethodPost, "/call/get-call-history", map[string]any{"projectId": p.ID, "pageSize": 1000}, &page, nil)
+			p.owner.do(ctx, t, http.MethodPost, "/call/get-call-history", map[string]any{"projectId": p.ID, "pageSize": 1000}, &page, nil)
 			if page.HasMore {
 				t.Fatalf("project %s has more than 1000 calls", p.ID)
 			}
@@ -194,7 +194,7 @@ func waitForEnds(t *testing.T, ctx context.Context, all []project, sids []talkst
 }
 
 // waitForMessages waits for the last message of each call.
-func waitForMessages(t *testing.T, ctx context.Context, hooks *receiver, sids []talkstack.CallSID) {
+func waitForMessages(ctx context.Context, t *testing.T, hooks *receiver, sids []talkstack.CallSID) {
 	for {
 		missing := 0
 		for _, sid := range sids {
@@ -215,13 +215,13 @@ func waitForMessages(t *testing.T, ctx context.Context, hooks *receiver, sids []
 }
 
 // waitForSyncs waits until nothing is left to be written to HubSpot.
-func waitForSyncs(t *testing.T, ctx context.Context, all []project) {
+func waitForSyncs(ctx context.Context, t *testing.T, all []project) {
 	for _, p := range all {
 		for {
 			var status struct {
 				Syncs struct{ Pending, Done, Failed int }
 			}
-			p.owner.do(t, ctx, http.MethodGet, "/v1/hubspot", nil, &status, nil)
+			p.owner.do(ctx, t, http.MethodGet, "/v1/hubspot", nil, &status, nil)
 			if status.Syncs.Pending == 0 {
 				break
 			}
@@ -301,10 +301,10 @@ func mostAtOnce(legs []phonetest.Received) int {
 
 // rank is the place of a message among those of its call.
 func rank(m message) int {
-	switch m.Type {
-	case talkstack.EventCallEnded:
+	if m.Type == talkstack.EventCallEnded {
 		return 100
-	case talkstack.EventCallAnalyzed:
+	}
+	if m.Type == talkstack.EventCallAnalyzed {
 		return 101
 	}
 	return slices.Index(talkstack.CallStatuses(), m.Status)
