@@ -108,8 +108,10 @@ func (db *DB) Close() error {
 		}
 	}
 	if db.lock != nil { // last: nothing of ours can write any more when it is given up
-		if err := db.lock.Close(); !errors.Is(err, os.ErrClosed) {
-			errs = append(errs, err)
+		// Unlocking a closed file fails, and so does closing it: it was closed before.
+		unlocked, closed := unlock(db.lock), db.lock.Close()
+		if !errors.Is(closed, os.ErrClosed) {
+			errs = append(errs, unlocked, closed)
 		}
 	}
 	return errors.Join(errs...)
