@@ -35,7 +35,7 @@ func newServer(t testing.TB, engine store.Engine, changes ...func(*httpapi.Confi
 	clock := httpapitest.NewClock(start)
 	cfg := store.Config{Now: clock.Now, MaxConns: 4}
 	if engine == store.PostgreSQL {
-		cfg.URL = storetest.PostgreSQL(t)
+		cfg.URL = storetest.MigratedPostgreSQL(t)
 	} else {
 		cfg.Path = filepath.Join(t.TempDir(), "talkstack.db")
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,8 +103,8 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 	}
 }
 
-// OnEach runs a test once for each database, side by side, with the configuration of an empty one of its own that is not
-// migrated yet. The package's TestMain must call Main.
+// OnEach runs a test once for each database, side by side, with the configuration of an empty one of its own, to be
+// opened by Open. The package's TestMain must call Main.
 func OnEach(t *testing.T, test func(t *testing.T, cfg store.Config)) {
 	t.Helper()
 	t.Parallel()
@@ -112,7 +114,7 @@ func OnEach(t *testing.T, test func(t *testing.T, cfg store.Config)) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, store.Config{URL: PostgreSQL(t)})
+		test(t, store.Config{URL: MigratedPostgreSQL(t)})
 	})
 }
 
@@ -120,6 +122,35 @@ func OnEach(t *testing.T, test func(t *testing.T, cfg store.Config)) {
 func OpenSQLite(t testing.TB) *store.DB {
 	t.Helper()
 	return Open(t, store.Config{Path: filepath.Join(t.TempDir(), "talkstack.db")})
+}
+
+// sqliteTemplate is an SQLite file with the schema, made by the first test that needs one.
+//
+//nolint:gochecknoglobals // one for all tests of a binary: migrating takes longer than most of them
+var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "talkstack-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "talkstack.db")
+	err = migrateOnce(store.Config{Path: path})
+	data, readErr := os.ReadFile(path)
+	return data, errors.Join(err, readErr, os.RemoveAll(dir))
+})
+
+// copySQLite puts a migrated file where there is none yet.
+func copySQLite(t testing.TB, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	data, err := sqliteTemplate()
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Open opens and migrates a database that is closed with the test.
@@ -131,6 +162,9 @@ func Open(t testing.TB, cfg store.Config) *store.DB {
 	var err error
 	if cfg.Prices, err = talkstack.ParsePrices("carrier=6/min"); err != nil { // for calls that nobody finishes
 		t.Fatal(err)
+	}
+	if cfg.URL == "" {
+		copySQLite(t, cfg.Path)
 	}
 	db, err := store.Open(t.Context(), cfg)
 	if err != nil {
