@@ -276,8 +276,9 @@ func tenancyOperations(t *testing.T, s *httpapitest.Server) []tenancyOperation {
 			}
 			content, _ := doc.resolve(o["requestBody"])["content"].(object)
 			form, isForm := content["multipart/form-data"].(object)
-			schema := jsonSchema(object{"content": content})
-			if op.json = schema != nil; !op.json && isForm {
+			media, isJSON := content["application/json"].(object)
+			schema := media["schema"]
+			if op.json = isJSON; !isJSON && isForm {
 				op.form, schema = true, form["schema"]
 			}
 			if schema != nil {
