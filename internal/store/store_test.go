@@ -145,6 +145,9 @@ func open(t *testing.T, cfg store.Config) *store.DB {
 
 func TestMigrate(t *testing.T) {
 	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
+		if cfg.URL != "" {
+			cfg.URL = storetest.PostgreSQL(t) // without the schema
+		}
 		db := open(t, cfg)
 		have, want, err := db.Schema(t.Context())
 		if err != nil || have != 0 || want == 0 {
