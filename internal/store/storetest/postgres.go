@@ -47,9 +47,11 @@ type Cluster struct {
 // shared is the cluster of this test binary, started by the first test that wants one.
 type shared struct {
 	once    sync.Once
-	migrate sync.Once // makes the database that others are copied from
 	cluster *Cluster
 	err     error
+
+	migrate  sync.Once // makes the database that others are copied from
+	noSchema error
 }
 
 //nolint:gochecknoglobals // one server for all tests of a binary: starting it takes longer than all of them
@@ -77,14 +79,17 @@ func MigratedPostgreSQL(t testing.TB) string {
 	t.Helper()
 	const template = "migrated"
 	server.migrate.Do(func() {
-		if server.err = server.start(); server.err != nil {
+		if server.noSchema = server.start(); server.noSchema != nil {
 			return
 		}
-		if server.err = server.cluster.exec("CREATE DATABASE " + template); server.err != nil {
+		if server.noSchema = server.cluster.exec("CREATE DATABASE " + template); server.noSchema != nil {
 			return
 		}
-		server.err = migrateOnce(store.Config{URL: server.cluster.URL(template)})
+		server.noSchema = migrateOnce(store.Config{URL: server.cluster.URL(template)})
 	})
+	if server.noSchema != nil {
+		t.Fatal(server.noSchema)
+	}
 	return createDatabase(t, template)
 }
 
