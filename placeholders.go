@@ -57,7 +57,9 @@ func (p Placeholders) Missing(vars map[string]any) []string {
 	for _, name := range p {
 		switch name {
 		case "caller_number", "called_number", "counterpart_number":
-			continue
+			if _, sent := vars[name]; !sent {
+				continue
+			}
 		}
 		if v, ok := lookUp(vars, name); !ok || v == nil {
 			missing = append(missing, name)

@@ -61,7 +61,7 @@ func (s *Switchboard) Answer(ctx context.Context, in Incoming) {
 		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Inbound,
 		From: in.From(), To: called, Node: s.cfg.Node, Attempt: 1,
 	}
-	c.MissingVariables = fill(agent, variables(c)).missing
+	c.MissingVariables = agent.Placeholders().Missing(variables(c))
 	c, err = s.insertInbound(ctx, c)
 	if err != nil {
 		log.Warn("incoming call refused: it could not be stored", "error", err)

@@ -40,7 +40,7 @@ func (s *Switchboard) Place(ctx context.Context, p talkstack.Placement) (talksta
 		AgentID: agent.ID, AgentVersion: agent.Version, Direction: talkstack.Outbound,
 		From: from, To: to, DynamicVariables: p.DynamicVariables,
 	}
-	c.MissingVariables = fill(agent, variables(c)).missing
+	c.MissingVariables = agent.Placeholders().Missing(variables(c))
 	c, err = s.cfg.DB.PlaceCall(ctx, c)
 	if err != nil {
 		return talkstack.Call{}, err

@@ -170,17 +170,21 @@ func (a *API) makeAgent(
 
 // voiceFor is the voice of a new agent: the one that was asked for, else the server's default (Q23, Q43).
 func (a *API) voiceFor(asked *string) (string, error) {
-	voices := a.Voices.Voices()
-	if asked != nil && *asked != "" {
-		if _, ok := findVoice(voices, *asked); !ok {
-			return "", invalid("voice_id", "is not a known voice: see GET /voices")
-		}
-		return *asked, nil
+	if asked == nil || *asked == "" {
+		return a.defaultVoice(), nil
 	}
-	if len(voices) == 0 {
-		return "", nil
+	if _, ok := findVoice(a.Voices.Voices(), *asked); !ok {
+		return "", invalid("voice_id", "is not a known voice: see GET /voices")
 	}
-	return voices[0].ID, nil
+	return *asked, nil
+}
+
+// defaultVoice is the voice of an agent that asks for none; empty: there is none.
+func (a *API) defaultVoice() string {
+	if voices := a.Voices.Voices(); len(voices) > 0 {
+		return voices[0].ID
+	}
+	return ""
 }
 
 // agentIn is an agent of the caller's, in the project that the request names.

@@ -175,6 +175,26 @@ func (a *API) getProject(ctx context.Context, in *projectPath) (*body[projectRes
 	return reply(projectResponse{success("successfully fetched project data."), wireProject(p)}), nil
 }
 
+// nameAndWebhook checks the name and the webhook URL that are sent to change a project, and adds them to the change.
+// What is nil was not sent; field is what the family calls the URL.
+func (a *API) nameAndWebhook(change *store.ProjectUpdate, name *string, field string, url *string) error {
+	if name != nil {
+		trimmed := strings.TrimSpace(*name)
+		if trimmed == "" {
+			return invalid("name", "must not be empty")
+		}
+		change.Name = &trimmed
+	}
+	if url != nil {
+		address, err := a.webhookURL(field, *url)
+		if err != nil {
+			return err
+		}
+		change.WebhookURL = &address
+	}
+	return nil
+}
+
 // updateProject takes one field or several (Q18).
 func (a *API) updateProject(ctx context.Context, in *updateProjectInput) (*body[projectResponse], error) {
 	b := in.Body
@@ -182,19 +202,8 @@ func (a *API) updateProject(ctx context.Context, in *updateProjectInput) (*body[
 		return nil, talkstack.Errorf(talkstack.CodeInvalid, "name, description or webhookUrl is required.")
 	}
 	change := store.ProjectUpdate{Description: b.Description.pointer()}
-	if b.Name.is {
-		name := strings.TrimSpace(b.Name.value)
-		if name == "" {
-			return nil, invalid("name", "must not be empty")
-		}
-		change.Name = &name
-	}
-	if b.WebhookURL.is {
-		address, err := a.webhookURL("webhookUrl", b.WebhookURL.value)
-		if err != nil {
-			return nil, err
-		}
-		change.WebhookURL = &address
+	if err := a.nameAndWebhook(&change, b.Name.pointer(), "webhookUrl", b.WebhookURL.pointer()); err != nil {
+		return nil, err
 	}
 	p, err := a.DB.UpdateProject(ctx, caller(ctx).ID, in.ProjectID, change)
 	if err != nil {

@@ -121,11 +121,7 @@ func (a *API) v1CreateAgent(ctx context.Context, in *createV1AgentInput) (*creat
 		return nil, err
 	}
 	if next.VoiceID == nil {
-		voice, err := a.voiceFor(nil)
-		if err != nil {
-			return nil, err
-		}
-		next.VoiceID = textOrNull(voice)
+		next.VoiceID = textOrNull(a.defaultVoice())
 	}
 	if err := a.checkAgent(v1Agent{}, &next); err != nil {
 		return nil, err

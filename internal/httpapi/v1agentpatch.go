@@ -32,11 +32,7 @@ func (a *API) v1PatchAgent(ctx context.Context, in *patchAgentRequest) (*body[v1
 		return nil, err
 	}
 	if next.VoiceID == nil {
-		voice, err := a.voiceFor(nil)
-		if err != nil {
-			return nil, err
-		}
-		next.VoiceID = textOrNull(voice)
+		next.VoiceID = textOrNull(a.defaultVoice())
 	}
 	if reflect.DeepEqual(current, next) {
 		return reply(current), nil // nothing changes, so no new version

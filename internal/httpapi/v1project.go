@@ -150,19 +150,8 @@ func (a *API) v1PatchProject(ctx context.Context, in *v1PatchProjectInput) (*bod
 		Description: b.Description.pointer(), ActiveAgent: b.ActiveAgentID.pointer(), MaxCalls: b.MaxCalls.pointer(),
 		CallsPerSecond: b.CallsPerSecond.pointer(), RedialInterrupted: b.RedialInterrupted.pointer(),
 	}
-	if b.Name.is {
-		name := strings.TrimSpace(b.Name.value)
-		if name == "" {
-			return nil, invalid("name", "must not be empty")
-		}
-		change.Name = &name
-	}
-	if b.WebhookURL.is {
-		address, err := a.webhookURL("webhook_url", b.WebhookURL.value)
-		if err != nil {
-			return nil, err
-		}
-		change.WebhookURL = &address
+	if err := a.nameAndWebhook(&change, b.Name.pointer(), "webhook_url", b.WebhookURL.pointer()); err != nil {
+		return nil, err
 	}
 	p, err := a.DB.UpdateProject(ctx, caller(ctx).ID, in.ID, change)
 	if err != nil {
