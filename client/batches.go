@@ -127,6 +127,7 @@ type V1BatchProgress struct {
 	InProgress int            `json:"in_progress"`
 	Finished   int            `json:"finished"`
 	Results    map[string]int `json:"results"` // of those finished, by status
+	ETA        time.Time      `json:"eta"`     // when all have finished, at the pace of the last ten minutes; zero: not known
 }
 
 // BatchFilter narrows a list of batches; empty fields allow everything.

@@ -94,7 +94,7 @@ func TestKilledWhileLoading(t *testing.T) {
 		if err != nil || done.State != talkstack.BatchRunning || done.Queued != people || done.Total != people || len(told) != people {
 			t.Errorf("the same again: %+v, %d told, %v", done, len(told), err)
 		}
-		progress, err := db.BatchProgress(ctx, order.ID)
+		progress, err := db.BatchProgress(ctx, done)
 		if err != nil || progress.Waiting != people {
 			t.Errorf("progress: %+v, %v", progress, err)
 		}
@@ -176,11 +176,12 @@ func TestCancelledBatchIsEndedByItsJob(t *testing.T) {
 		if _, err := batch.New(batch.Config{DB: db}).Accept(ctx, order, sheetOf(many), func(talkstack.Batch, []batch.Placed) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.CancelBatch(ctx, a.User.ID, order.ID); err != nil {
+		cancelled, err := db.CancelBatch(ctx, a.User.ID, order.ID)
+		if err != nil {
 			t.Fatal(err)
 		}
 		<-over
-		progress, err := db.BatchProgress(ctx, order.ID)
+		progress, err := db.BatchProgress(ctx, cancelled)
 		if err != nil || progress.Finished != many || progress.Results[talkstack.StatusFailed] != many || ends.Load() != many {
 			t.Errorf("after the job: %+v, %d ends, %v", progress, ends.Load(), err)
 		}

@@ -88,7 +88,7 @@ func TestBatchCall(t *testing.T) {
 			t.Errorf("call of row 1: %s", call.Body)
 		}
 		b := s.Do(t, request{Method: "GET", Path: "/v1/batches/" + id, Key: w.Key})
-		if b.Text("state") != "running" || b.Text("name") != "march.csv" || b.At("progress", "waiting") != 2.0 {
+		if b.Text("state") != "running" || b.Text("name") != "march.csv" || b.At("progress", "waiting") != 2.0 || b.At("progress", "eta") != nil {
 			t.Errorf("batch: %s", b.Body)
 		}
 		for _, move := range []struct{ verb, state string }{{"pause", "paused"}, {"pause", "paused"}, {"resume", "running"}, {"cancel", "cancelled"}, {"cancel", "cancelled"}} {

@@ -50,11 +50,12 @@ func (v1Batch) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 
 // v1BatchProgress counts recipients by where their last call is.
 type v1BatchProgress struct {
-	Waiting    int            `json:"waiting" doc:"Not dialled yet, or waiting to be called again."`
-	Retrying   int            `json:"retrying" doc:"Of those waiting: who are called again."`
-	InProgress int            `json:"in_progress"`
-	Finished   int            `json:"finished" doc:"With a final result."`
-	Results    map[string]int `json:"results" doc:"Of those finished: how many by status." example:"{\"completed\":90,\"busy\":2}"`
+	Waiting    int               `json:"waiting" doc:"Not dialled yet, or waiting to be called again."`
+	Retrying   int               `json:"retrying" doc:"Of those waiting: who are called again."`
+	InProgress int               `json:"in_progress"`
+	Finished   int               `json:"finished" doc:"With a final result."`
+	Results    map[string]int    `json:"results" doc:"Of those finished: how many by status." example:"{\"completed\":90,\"busy\":2}"`
+	ETA        optionalTimestamp `json:"eta" doc:"When all have a final result, at the pace of the last ten minutes; calling windows that close and tries to come are not reckoned with. Null when nobody finished in that time, or the batch does not run."`
 }
 
 func wireBatch(b talkstack.Batch) v1Batch {
@@ -170,12 +171,12 @@ func (a *API) v1GetBatch(ctx context.Context, in *batchPath) (*body[v1Batch], er
 }
 
 func (a *API) withProgress(ctx context.Context, b talkstack.Batch) (*body[v1Batch], error) {
-	p, err := a.DB.BatchProgress(ctx, b.ID)
+	p, err := a.DB.BatchProgress(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	w := wireBatch(b)
-	w.Progress = &v1BatchProgress{Waiting: p.Waiting, Retrying: p.Retrying, InProgress: p.InProgress, Finished: p.Finished, Results: map[string]int{}}
+	w.Progress = &v1BatchProgress{Waiting: p.Waiting, Retrying: p.Retrying, InProgress: p.InProgress, Finished: p.Finished, Results: map[string]int{}, ETA: optionalTimestamp{p.ETA}}
 	for status, n := range p.Results {
 		w.Progress.Results[string(status)] = n
 	}

@@ -262,3 +262,56 @@ func TestAbandonedBatchIsCancelled(t *testing.T) {
 		}
 	})
 }
+
+// TestBatchTellsWhenItIsOver: half of a batch in ten minutes makes ten more for the other half; an hour without a call
+// that ends, a pause, and the end make none.
+func TestBatchTellsWhenItIsOver(t *testing.T) {
+	start := time.Date(2026, 3, 11, 12, 0, 0, 0, time.UTC)
+	onClock(t, start, func(*talkstack.Batch) {}, 40, nowhere, func(t *testing.T, w *paced) {
+		ctx := t.Context()
+		eta := func(after time.Duration, want time.Duration) {
+			t.Helper()
+			w.clock.set(start.Add(after))
+			p, err := w.db.BatchProgress(ctx, w.batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.ETA.Sub(start); want == 0 && !p.ETA.IsZero() || want != 0 && got != want {
+				t.Errorf("after %v: eta after %v, want %v (%+v)", after, got, want, p)
+			}
+		}
+		finish := func(at time.Duration, n int) {
+			t.Helper()
+			w.clock.set(start.Add(at))
+			for _, c := range w.claim(t, n) {
+				if err := w.db.MarkDialing(ctx, c); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.db.FinishCall(ctx, c, store.Outcome{Ending: talkstack.Ending{Status: talkstack.StatusBusy, Reason: talkstack.EndReason{Party: talkstack.PartyCarrier, Code: talkstack.EndDialBusy}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		eta(0, 0)
+		finish(time.Minute, 10)
+		eta(2*time.Minute, 8*time.Minute) // 30 more at 5 a minute
+		finish(5*time.Minute, 10)
+		eta(10*time.Minute, 20*time.Minute)
+		eta(14*time.Minute, 34*time.Minute) // 10 in the last ten minutes, 20 to go
+		eta(time.Hour, 0)
+		finish(time.Hour, 10)
+		running := w.batch
+		var err error
+		if w.batch, err = w.db.PauseBatch(ctx, w.acct.User.ID, w.batch.ID); err != nil {
+			t.Fatal(err)
+		}
+		eta(time.Hour, 0)
+		w.batch = running
+		if _, err = w.db.ResumeBatch(ctx, w.acct.User.ID, w.batch.ID); err != nil {
+			t.Fatal(err)
+		}
+		eta(time.Hour, time.Hour+10*time.Minute)
+		finish(time.Hour, 10)
+		eta(time.Hour, 0)
+	})
+}

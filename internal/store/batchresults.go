@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"talkstack"
 	"talkstack/internal/store/query"
@@ -64,6 +65,9 @@ func (db *DB) BatchResults(ctx context.Context, id talkstack.BatchID, afterRow, 
 	return out, nil
 }
 
+// etaPeriod is the time whose pace a batch's ETA goes by.
+const etaPeriod = 10 * time.Minute
+
 // BatchProgress counts the recipients of a batch by where their last call is.
 type BatchProgress struct {
 	Waiting    int                          // not dialled yet, those included who are called again
@@ -71,15 +75,25 @@ type BatchProgress struct {
 	InProgress int                          // on the phone, or about to be
 	Finished   int                          // with a final result
 	Results    map[talkstack.CallStatus]int // of those that have finished, by status
+	// ETA is when the last recipient has a final result if they go on as fast as in the last ten minutes, or since the
+	// batch began. It knows nothing of calling windows that close and tries to come. Zero: nobody finished in that time,
+	// or the batch does not run.
+	ETA time.Time
 }
 
 // BatchProgress counts a batch.
-func (db *DB) BatchProgress(ctx context.Context, id talkstack.BatchID) (BatchProgress, error) {
+func (db *DB) BatchProgress(ctx context.Context, b talkstack.Batch) (BatchProgress, error) {
 	p := BatchProgress{Results: map[talkstack.CallStatus]int{}}
-	rows, err := db.reader().BatchProgress(ctx, orNull(id))
+	now := db.now()
+	since := now.Add(-etaPeriod)
+	if b.StartAt.After(since) {
+		since = b.StartAt
+	}
+	rows, err := db.reader().BatchProgress(ctx, query.BatchProgressParams{BatchID: orNull(b.ID), Since: &since})
 	if err != nil {
 		return p, wrap("count the calls of a batch", err)
 	}
+	lately := 0
 	for _, r := range rows {
 		switch n := int(r.Calls); r.State {
 		case talkstack.StateQueued, talkstack.StateHeld:
@@ -89,9 +103,13 @@ func (db *DB) BatchProgress(ctx context.Context, id talkstack.BatchID) (BatchPro
 		case talkstack.StateEnded:
 			p.Finished += n
 			p.Results[r.Status] += n
+			lately += int(r.Lately)
 		}
 	}
-	retrying, err := db.reader().CountQueuedRetries(ctx, orNull(id))
+	if left := p.Waiting + p.InProgress; b.State == talkstack.BatchRunning && left > 0 && lately > 0 {
+		p.ETA = now.Add(time.Duration(float64(now.Sub(since)) / float64(lately) * float64(left)))
+	}
+	retrying, err := db.reader().CountQueuedRetries(ctx, orNull(b.ID))
 	p.Retrying = int(retrying)
 	return p, wrap("count the calls of a batch", err)
 }

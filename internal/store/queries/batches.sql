@@ -53,7 +53,8 @@ FROM calls c WHERE c.batch_id = @batch_id AND c.batch_row > @after_row AND c.sup
 SELECT * FROM batch_rejections WHERE batch_id = @batch_id AND batch_row > @after_row ORDER BY batch_row LIMIT @max_rows;
 
 -- name: BatchProgress :many
-SELECT state, status, COUNT(*) AS calls FROM calls WHERE batch_id = @batch_id AND superseded = FALSE GROUP BY state, status ORDER BY state, status;
+SELECT state, status, COUNT(*) AS calls, CAST(COALESCE(SUM(CASE WHEN ended_at > @since THEN 1 ELSE 0 END), 0) AS BIGINT) AS lately
+FROM calls WHERE batch_id = @batch_id AND superseded = FALSE GROUP BY state, status ORDER BY state, status;
 
 -- name: CountQueuedRetries :one
 SELECT COUNT(*) FROM calls WHERE batch_id = @batch_id AND superseded = FALSE AND state = 'queued' AND try > 1;

@@ -155,17 +155,24 @@ func (q *Queries) BatchCalls(ctx context.Context, arg BatchCallsParams) ([]Call,
 }
 
 const batchProgress = `-- name: BatchProgress :many
-SELECT state, status, COUNT(*) AS calls FROM calls WHERE batch_id = ?1 AND superseded = FALSE GROUP BY state, status ORDER BY state, status
+SELECT state, status, COUNT(*) AS calls, CAST(COALESCE(SUM(CASE WHEN ended_at > ?1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS lately
+FROM calls WHERE batch_id = ?2 AND superseded = FALSE GROUP BY state, status ORDER BY state, status
 `
+
+type BatchProgressParams struct {
+	Since   *time.Time
+	BatchID *string
+}
 
 type BatchProgressRow struct {
 	State  talkstack.CallState
 	Status talkstack.CallStatus
 	Calls  int64
+	Lately int64
 }
 
-func (q *Queries) BatchProgress(ctx context.Context, batchID *string) ([]BatchProgressRow, error) {
-	rows, err := q.db.QueryContext(ctx, batchProgress, batchID)
+func (q *Queries) BatchProgress(ctx context.Context, arg BatchProgressParams) ([]BatchProgressRow, error) {
+	rows, err := q.db.QueryContext(ctx, batchProgress, arg.Since, arg.BatchID)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +180,12 @@ func (q *Queries) BatchProgress(ctx context.Context, batchID *string) ([]BatchPr
 	var items []BatchProgressRow
 	for rows.Next() {
 		var i BatchProgressRow
-		if err := rows.Scan(&i.State, &i.Status, &i.Calls); err != nil {
+		if err := rows.Scan(
+			&i.State,
+			&i.Status,
+			&i.Calls,
+			&i.Lately,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

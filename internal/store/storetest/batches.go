@@ -154,7 +154,7 @@ func testBatchPause(t *testing.T, db *store.DB) {
 		mu.Unlock()
 		got[talkstack.Batch](t)(db.ResumeBatch(ctx, a.User.ID, b.ID))
 	}
-	if p := got[store.BatchProgress](t)(db.BatchProgress(ctx, b.ID)); p.Waiting+p.InProgress+p.Finished != 200 {
+	if p := got[store.BatchProgress](t)(db.BatchProgress(ctx, b)); p.Waiting+p.InProgress+p.Finished != 200 {
 		t.Errorf("progress of 200: %+v", p)
 	}
 	b = got[talkstack.Batch](t)(db.CancelBatch(ctx, a.User.ID, b.ID))
@@ -162,7 +162,7 @@ func testBatchPause(t *testing.T, db *store.DB) {
 	wg.Wait()
 	must(t, db.EndCancelled(ctx, b.ID))
 	must(t, db.EndCancelled(ctx, b.ID))
-	p := got[store.BatchProgress](t)(db.BatchProgress(ctx, b.ID))
+	p := got[store.BatchProgress](t)(db.BatchProgress(ctx, b))
 	if p.Finished != 200 || p.Results[talkstack.StatusBusy] != begun || p.Results[talkstack.StatusFailed] != 200-begun {
 		t.Errorf("after the cancel %d calls had begun, and the progress is %+v", begun, p)
 	}
@@ -187,7 +187,7 @@ func testBatchRetry(t *testing.T, db *store.DB) {
 	dialed(t, db, calls[1], talkstack.StatusNoAnswer, talkstack.EndDialNoAnswer)
 	dialed(t, db, calls[2], talkstack.StatusFailed, talkstack.EndInvalidDestination)
 	dialed(t, db, calls[3], talkstack.StatusFailed, talkstack.EndDialFailed)
-	p := got[store.BatchProgress](t)(db.BatchProgress(ctx, b.ID))
+	p := got[store.BatchProgress](t)(db.BatchProgress(ctx, b))
 	if p.Waiting != 2 || p.Retrying != 2 || p.Finished != 2 {
 		t.Errorf("progress: %+v", p)
 	}
@@ -217,7 +217,7 @@ func testBatchRetry(t *testing.T, db *store.DB) {
 	})
 	wg.Wait()
 	must(t, db.EndCancelled(ctx, b.ID))
-	if p = got[store.BatchProgress](t)(db.BatchProgress(ctx, b.ID)); p.Waiting != 0 || p.Finished != 4 {
+	if p = got[store.BatchProgress](t)(db.BatchProgress(ctx, b)); p.Waiting != 0 || p.Finished != 4 {
 		t.Errorf("progress at the end: %+v", p)
 	}
 }

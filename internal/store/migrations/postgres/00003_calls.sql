@@ -87,7 +87,7 @@ CREATE INDEX calls_ended ON calls (project_id, ended_at, created_at, sid) WHERE 
 CREATE INDEX calls_owner ON calls (user_id, created_at DESC, sid DESC);
 CREATE INDEX calls_batch_history ON calls (batch_id, created_at DESC, sid DESC) WHERE batch_id IS NOT NULL;
 CREATE INDEX calls_batch ON calls (batch_id, batch_row, try) WHERE batch_id IS NOT NULL;
-CREATE INDEX calls_batch_progress ON calls (batch_id, superseded, state, status) WHERE batch_id IS NOT NULL;
+CREATE INDEX calls_batch_progress ON calls (batch_id, superseded, state, status, ended_at) WHERE batch_id IS NOT NULL;
 CREATE INDEX calls_batch_due ON calls (batch_id, not_before, batch_row, sid) WHERE state = 'queued' AND batch_id IS NOT NULL;
 CREATE INDEX calls_due ON calls (project_id, not_before, sid) WHERE state = 'queued' AND batch_id IS NULL;
 CREATE INDEX calls_held ON calls (project_id, sid) WHERE state = 'held';
