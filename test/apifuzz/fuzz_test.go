@@ -24,6 +24,7 @@ import (
 	"talkstack/internal/hubspot/hubspottest"
 	"talkstack/internal/server"
 	"talkstack/internal/store/storetest"
+	"talkstack/test/program"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -160,7 +161,7 @@ func known(op operation, status int) bool {
 
 func start(t *testing.T, database, crm string) *server.Server {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(slog.NewTextHandler(program.LogOf(t), &slog.HandlerOptions{Level: slog.LevelError}))
 	s, err := server.Start(context.Background(), config.Config{
 		Folders: config.Folders{DataDir: t.TempDir(), ModelsDir: filepath.Join(t.TempDir(), "none")}, DatabaseURL: talkstack.Secret(database),
 		Dev: true, HTTPAddr: "127.0.0.1:0", SIPAddr: "127.0.0.1:0", RTPPorts: config.PortRange{Low: 50000, High: 51999},
@@ -207,11 +208,4 @@ func validatorOf(t *testing.T, text []byte) validator.Validator {
 		t.Fatal(faults)
 	}
 	return v
-}
-
-type testLog struct{ t testing.TB }
-
-func (l testLog) Write(p []byte) (int, error) {
-	l.t.Logf("%s", p)
-	return len(p), nil
 }

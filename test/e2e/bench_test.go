@@ -11,6 +11,7 @@ import (
 
 	"talkstack"
 	"talkstack/internal/phonetest"
+	"talkstack/test/program"
 )
 
 // BenchmarkLocalTurn books appointments with the local models until 20 turns were answered, and reports what the
@@ -51,7 +52,7 @@ func BenchmarkLocalTurn(b *testing.B) {
 // BenchmarkStart measures from the start of the process to the line that says it is ready, on an empty database, and
 // what memory the idle process then has, with the local models and without.
 func BenchmarkStart(b *testing.B) {
-	bin := buildBinary(b)
+	bin := program.Build(b)
 	for _, c := range []struct {
 		name   string
 		models string
@@ -66,11 +67,8 @@ func BenchmarkStart(b *testing.B) {
 				p := launchWith(b, bin, dir, "", c.models)
 				took += time.Since(begin)
 				n++
-				rss = residentKB(b, p.cmd.Process.Pid)
-				_ = p.cmd.Process.Kill()
-				if err := <-p.done; err == nil {
-					b.Error("the server had ended by itself")
-				}
+				rss = residentKB(b, p.PID())
+				p.Kill(b)
 			}
 			b.ReportMetric(float64(took.Milliseconds())/float64(n), "ready-ms")
 			b.ReportMetric(float64(rss)/1024, "idle-MiB")

@@ -15,15 +15,16 @@ import (
 	"time"
 
 	"talkstack/internal/media"
+	"talkstack/test/program"
 )
 
 // TestCommandLine runs the commands as people do, against a real server in development mode.
 func TestCommandLine(t *testing.T) {
-	bin, dataDir := buildBinary(t), t.TempDir()
+	bin, dataDir := program.Build(t), t.TempDir()
 	p := launch(t, bin, dataDir, "")
 	_, demo := p.client(t, dataDir)
 	env := []string{
-		"TALKSTACK_SERVER=" + p.url, "TALKSTACK_API_KEY=" + demo.APIKey, "TALKSTACK_DATA_DIR=" + dataDir,
+		"TALKSTACK_SERVER=" + p.URL, "TALKSTACK_API_KEY=" + demo.APIKey, "TALKSTACK_DATA_DIR=" + dataDir,
 		"TALKSTACK_MODELS_DIR=" + modelsDir(t),
 	}
 	var run runner = func(t *testing.T, code int, args ...string) string {
@@ -31,9 +32,9 @@ func TestCommandLine(t *testing.T) {
 		return command(t, bin, env, code, args...)
 	}
 
-	t.Run("phone call", func(t *testing.T) { testPhoneCall(t, run, "sip:"+demo.Number+"@"+p.sip) })
+	t.Run("phone call", func(t *testing.T) { testPhoneCall(t, run, "sip:"+demo.Number+"@"+p.SIP) })
 	t.Run("phone call to nobody", func(t *testing.T) {
-		if out := run(t, 1, "phone", "call", "sip:+15005550999@"+p.sip, "--say", "Hello."); !strings.Contains(out, "404") {
+		if out := run(t, 1, "phone", "call", "sip:+15005550999@"+p.SIP, "--say", "Hello."); !strings.Contains(out, "404") {
 			t.Errorf("the reason is not told:\n%s", out)
 		}
 	})

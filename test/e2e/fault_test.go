@@ -9,24 +9,25 @@ import (
 
 	"talkstack"
 	"talkstack/client"
+	"talkstack/test/program"
 )
 
 // TestSecondSignal: the first SIGTERM lets the live call go on, the second ends the program at once; the next start
 // reports the call as interrupted.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
-	bin, dataDir := buildBinary(t), t.TempDir()
+	bin, dataDir := program.Build(t), t.TempDir()
 	phone := carrier(t, time.Minute)
 	trunk := "sip:" + phone.Addr().String()
 	p := launch(t, bin, dataDir, trunk)
 	sid := p.liveCall(t, dataDir)
-	p.signal(t, syscall.SIGTERM)
+	p.Signal(t, syscall.SIGTERM)
 	if c := p.afterSignal(t, dataDir, sid); c.Status != talkstack.StatusInProgress {
 		t.Fatalf("after the first signal the call is %s, want it to go on", c.Status)
 	}
 	begin := time.Now()
-	p.signal(t, syscall.SIGTERM)
-	err := <-p.done
+	p.Signal(t, syscall.SIGTERM)
+	err := p.Wait()
 	t.Logf("the second signal ended the program after %v", time.Since(begin))
 	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 128+int(syscall.SIGTERM) {
 		t.Errorf("the program ended with %v, want exit code 143", err)
@@ -63,7 +64,7 @@ func (p *process) liveCall(t testing.TB, dataDir string) talkstack.CallSID {
 // afterSignal reads a call once the program has taken a signal, which its /readyz shows.
 func (p *process) afterSignal(t testing.TB, dataDir string, sid talkstack.CallSID) client.V1Call {
 	t.Helper()
-	for status(t, p.url+"/readyz") == 200 {
+	for status(t, p.URL+"/readyz") == 200 {
 		if t.Context().Err() != nil {
 			t.Fatal("the program goes on as if there had been no signal")
 		}
@@ -81,11 +82,11 @@ func (p *process) afterSignal(t testing.TB, dataDir string, sid talkstack.CallSI
 func TestTrunkThatVanishes(t *testing.T) {
 	t.Parallel()
 	const promised = 60 * time.Second
-	bin, dataDir := buildBinary(t), t.TempDir()
+	bin, dataDir := program.Build(t), t.TempDir()
 	far, addr := launchPhone(t, bin)
 	p := launch(t, bin, dataDir, "sip:"+addr)
 	api, demo := p.client(t, dataDir)
-	s := &system{api: api, demo: &demo, url: p.url}
+	s := &system{api: api, demo: &demo, url: p.URL}
 	s.patchAgent(t, map[string]any{"silence_limit_ms": 300_000})
 	sid := p.liveCall(t, dataDir)
 	begin := time.Now()

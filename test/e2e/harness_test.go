@@ -17,6 +17,7 @@ import (
 	"talkstack/client"
 	"talkstack/internal/config"
 	"talkstack/internal/server"
+	"talkstack/test/program"
 )
 
 // callLimit bounds every call of these tests: none of them talks for that long.
@@ -56,7 +57,7 @@ type system struct {
 
 func start(t testing.TB, cfg config.Config) *system {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	log := slog.New(slog.NewTextHandler(program.LogOf(t), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	s, err := server.Start(context.Background(), cfg, "test", log)
 	if err != nil {
 		t.Fatal(err)
@@ -71,14 +72,6 @@ func start(t testing.TB, cfg config.Config) *system {
 		t.Fatal(err)
 	}
 	return &system{Server: s, api: api, demo: s.Demo(), url: s.URL()}
-}
-
-// testWriter sends the server's log to the test's.
-type testWriter struct{ t testing.TB }
-
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Logf("%s", bytes.TrimRight(p, "\n"))
-	return len(p), nil
 }
 
 // place calls a number with the demo agent.

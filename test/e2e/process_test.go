@@ -1,15 +1,12 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,18 +19,8 @@ import (
 	"talkstack/internal/provider/local"
 	"talkstack/internal/server"
 	"talkstack/internal/vad"
+	"talkstack/test/program"
 )
-
-// buildBinary builds the real program.
-func buildBinary(t testing.TB) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "talkstack")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "talkstack/cmd/talkstack")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return bin
-}
 
 // carrier is a far end that outlives the server: a phone that answers, says nothing, and hangs up after a while.
 func carrier(t testing.TB, talk time.Duration) *phonetest.Phone {
@@ -69,12 +56,7 @@ func carrier(t testing.TB, talk time.Duration) *phonetest.Phone {
 }
 
 // process is the program as its users run it.
-type process struct {
-	cmd  *exec.Cmd
-	url  string
-	sip  string
-	done chan error
-}
+type process struct{ *program.Process }
 
 // launch starts the program on a data folder and returns when it is ready.
 func launch(t testing.TB, bin, dataDir, trunk string) *process {
@@ -84,45 +66,10 @@ func launch(t testing.TB, bin, dataDir, trunk string) *process {
 
 func launchWith(t testing.TB, bin, dataDir, trunk, models string) *process {
 	t.Helper()
-	cmd := exec.Command(bin, "serve", "--dev", "--log-level=warn") //nolint:noctx // it is killed by hand
-	cmd.Env = append(os.Environ(),
-		"TALKSTACK_DATA_DIR="+dataDir, "TALKSTACK_MODELS_DIR="+models, "TALKSTACK_HTTP_ADDR=127.0.0.1:0",
-		"TALKSTACK_SIP_ADDR=127.0.0.1:0", "TALKSTACK_RTP_PORTS=45000-49999", "TALKSTACK_SIP_TRUNK="+trunk, "TALKSTACK_DRAIN_LIMIT=30s")
-	cmd.Stderr = testWriter{t}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{cmd: cmd, done: make(chan error, 1)}
-	address := regexp.MustCompile(`^\s+(API|SIP)\s+(\S+)`)
-	lines := bufio.NewScanner(out)
-	for p.sip == "" && lines.Scan() {
-		if m := address.FindStringSubmatch(lines.Text()); m != nil && m[1] == "API" {
-			p.url = m[2]
-		} else if m != nil {
-			p.sip = m[2]
-		}
-	}
-	if p.url == "" || p.sip == "" {
-		t.Fatalf("the server did not start: %v", cmd.Wait())
-	}
-	go func() {
-		for lines.Scan() { //nolint:revive // the pipe must be emptied
-		}
-		p.done <- cmd.Wait()
-	}()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return p
-}
-
-func (p *process) signal(t testing.TB, s syscall.Signal) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
+	return &process{program.Serve(t, bin, []string{
+		"TALKSTACK_DATA_DIR=" + dataDir, "TALKSTACK_MODELS_DIR=" + models, "TALKSTACK_HTTP_ADDR=127.0.0.1:0",
+		"TALKSTACK_SIP_ADDR=127.0.0.1:0", "TALKSTACK_RTP_PORTS=45000-49999", "TALKSTACK_SIP_TRUNK=" + trunk, "TALKSTACK_DRAIN_LIMIT=30s",
+	}, "--dev", "--log-level=warn")}
 }
 
 func (p *process) client(t testing.TB, dataDir string) (*client.Client, server.Demo) {
@@ -135,7 +82,7 @@ func (p *process) client(t testing.TB, dataDir string) (*client.Client, server.D
 	if err := json.Unmarshal(b, &d); err != nil {
 		t.Fatal(err)
 	}
-	api, err := client.New(p.url, talkstack.Secret(d.APIKey))
+	api, err := client.New(p.URL, talkstack.Secret(d.APIKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +95,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	const kills = 6
 	const calls = (kills + 1) * talkstack.DefaultProjectMaxCalls // some are left when each kill interrupts as many as run at once
-	bin, dataDir := buildBinary(t), t.TempDir()
+	bin, dataDir := program.Build(t), t.TempDir()
 	phone := carrier(t, 1500*time.Millisecond)
 	trunk := "sip:" + phone.Addr().String()
 
@@ -166,13 +113,9 @@ func TestKill(t *testing.T) {
 	for range kills {
 		select {
 		case <-time.After(time.Duration(200+rand.IntN(1500)) * time.Millisecond): // a kill at any moment
-		case err := <-p.done:
-			t.Fatalf("the server died by itself: %v", err)
+		case <-p.Done():
 		}
-		p.signal(t, syscall.SIGKILL)
-		if err := <-p.done; err == nil {
-			t.Fatal("the server ended by itself before it was killed")
-		}
+		p.Kill(t)
 		p = launch(t, bin, dataDir, trunk)
 	}
 	api, _ = p.client(t, dataDir)
@@ -209,7 +152,7 @@ func TestKill(t *testing.T) {
 // TestDrain stops the program while a call is live: the call goes on to its own end, and the program exits cleanly.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	bin, dataDir := buildBinary(t), t.TempDir()
+	bin, dataDir := program.Build(t), t.TempDir()
 	phone := carrier(t, 2*time.Second)
 	trunk := "sip:" + phone.Addr().String()
 	p := launch(t, bin, dataDir, trunk)
@@ -224,8 +167,8 @@ func TestDrain(t *testing.T) {
 			t.Fatalf("call is %s: %v", c.Status, err)
 		}
 	}
-	p.signal(t, syscall.SIGTERM)
-	if err := <-p.done; err != nil {
+	p.Signal(t, syscall.SIGTERM)
+	if err := p.Wait(); err != nil {
 		t.Fatalf("the server did not exit cleanly: %v", err)
 	}
 	p = launch(t, bin, dataDir, trunk)

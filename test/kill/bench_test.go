@@ -12,6 +12,7 @@ import (
 	"talkstack/internal/media/rtp"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/store/storetest"
+	"talkstack/test/program"
 )
 
 // BenchmarkOutboundCalls places calls over the API from several places at once and reports how many a second one node
@@ -36,9 +37,8 @@ func BenchmarkOutboundCalls(b *testing.B) {
 				if engine == "postgresql" {
 					more = append(more, "TALKSTACK_DATABASE_URL="+storetest.PostgreSQL(b))
 				}
-				n := &node{bin: buildBinary(b), env: append(settings(b, "sip:"+phone.Addr().String(), 45000, more...), "TALKSTACK_MAX_CALLS=1000")}
+				n := &node{bin: program.Build(b), env: append(settings(b, "sip:"+phone.Addr().String(), 45000, more...), "TALKSTACK_MAX_CALLS=1000")}
 				n.start(b)
-				b.Cleanup(func() { n.kill(b) })
 				customer := signUp(b, []*node{n}, dataDirs([]*node{n}), 0)
 				p := customer.makeProject(b, 0, 1000, "")
 				b.ResetTimer()

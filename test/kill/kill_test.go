@@ -16,6 +16,7 @@ import (
 	"talkstack/internal/hubspot/hubspottest"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/store/storetest"
+	"talkstack/test/program"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -32,13 +33,13 @@ const (
 // TestSQLite has one node: the file is its own.
 func TestSQLite(t *testing.T) {
 	phone := farEnd(t)
-	n := &node{bin: buildBinary(t), env: settings(t, "sip:"+phone.Addr().String(), 45000)}
+	n := &node{bin: program.Build(t), env: settings(t, "sip:"+phone.Addr().String(), 45000)}
 	killAndCount(t, phone, []*node{n})
 }
 
 // TestPostgreSQL has three nodes on one database.
 func TestPostgreSQL(t *testing.T) {
-	phone, bin, database := farEnd(t), buildBinary(t), storetest.PostgreSQL(t)
+	phone, bin, database := farEnd(t), program.Build(t), storetest.PostgreSQL(t)
 	var nodes []*node
 	for i := range 3 {
 		nodes = append(nodes, &node{
@@ -56,7 +57,6 @@ func killAndCount(t *testing.T, phone *phonetest.Phone, nodes []*node) {
 	for _, n := range nodes {
 		n.env = append(n.env, "HUBSPOT_BASE_URL="+crm.URL())
 		n.start(t)
-		t.Cleanup(func() { n.kill(t) })
 	}
 	var all []project
 	var portals []*hubspottest.Portal
