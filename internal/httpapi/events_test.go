@@ -30,7 +30,7 @@ type liveServer struct {
 
 func newLiveServer(t *testing.T, engine store.Engine, changes ...func(*httpapi.Config)) liveServer {
 	t.Helper()
-	clock := httpapitest.NewClock(start)
+	clock := storetest.NewClock(start)
 	log := slog.New(slog.DiscardHandler)
 	open := func(cfg store.Config) (*store.DB, *event.Bus) {
 		b := event.New(talkstack.NewNodeID(), log)

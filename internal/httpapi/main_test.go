@@ -32,7 +32,7 @@ func onEngines(t *testing.T, test func(t *testing.T, s *httpapitest.Server)) {
 
 func newServer(t testing.TB, engine store.Engine, changes ...func(*httpapi.Config)) *httpapitest.Server {
 	t.Helper()
-	clock := httpapitest.NewClock(start)
+	clock := storetest.NewClock(start)
 	cfg := store.Config{Now: clock.Now, MaxConns: 4}
 	if engine == store.PostgreSQL {
 		cfg.URL = storetest.MigratedPostgreSQL(t)

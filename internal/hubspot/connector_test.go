@@ -64,7 +64,7 @@ func TestConnectByConsent(t *testing.T) {
 		w.must(err)
 		q := u.Query()
 		if u.Path != "/oauth/authorize" || q.Get("client_id") != w.hub.ClientID || q.Get("redirect_uri") != redirect ||
-			!strings.Contains(q.Get("scope"), "crm.objects.contacts.write") || !expires.Equal(w.clock.now().Add(10*time.Minute)) {
+			!strings.Contains(q.Get("scope"), "crm.objects.contacts.write") || !expires.Equal(w.clock.Now().Add(10*time.Minute)) {
 			t.Errorf("the address is %s, until %s", address, expires)
 		}
 		state := q.Get("state")
@@ -79,13 +79,13 @@ func TestConnectByConsent(t *testing.T) {
 		code := w.portal.Consent(redirect)
 		_, err = w.connector.Callback(t.Context(), code, state)
 		w.must(err)
-		if c := w.connection(); c.PortalID != "62515" || c.Kind != talkstack.HubSpotOAuth || !c.ExpiresAt.Equal(w.clock.now().Add(30*time.Minute)) {
+		if c := w.connection(); c.PortalID != "62515" || c.Kind != talkstack.HubSpotOAuth || !c.ExpiresAt.Equal(w.clock.Now().Add(30*time.Minute)) {
 			t.Errorf("the connection is %+v", c)
 		}
 		if _, err := w.connector.Callback(t.Context(), code, state); talkstack.ErrorCode(err) != talkstack.CodeInvalid {
 			t.Errorf("a code works twice: %v", err)
 		}
-		w.clock.advance(10 * time.Minute)
+		w.clock.Advance(10 * time.Minute)
 		if _, err := w.connector.Callback(t.Context(), w.portal.Consent(redirect), state); talkstack.ErrorCode(err) != talkstack.CodeForbidden {
 			t.Errorf("an old state works: %v", err)
 		}
@@ -108,7 +108,7 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 		for i := range 4 {
 			sids = append(sids, w.call(fmt.Sprintf("+1206555012%d", i)))
 		}
-		w.clock.advance(hubspottest.TokenLifetime)
+		w.clock.Advance(hubspottest.TokenLifetime)
 		asked := w.hub.Count("POST " + tokenURL)
 		var wg sync.WaitGroup
 		for _, sid := range sids {
@@ -147,7 +147,7 @@ func TestRenewalFaultsAreWaitedOut(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.connectOAuth(w.account.User.ID, w.portal)
 		sid := w.call(number)
-		w.clock.advance(hubspottest.TokenLifetime)
+		w.clock.Advance(hubspottest.TokenLifetime)
 		w.hub.Inject(hubspottest.Fault{Match: hubspottest.Path("POST", tokenURL), Status: http.StatusServiceUnavailable})
 		w.hub.Inject(hubspottest.Fault{Match: hubspottest.Path("POST", tokenURL), Status: http.StatusBadRequest, Body: `{"status":"BAD_CLIENT_SECRET","error":"invalid_client"}`})
 		w.hub.Inject(hubspottest.Fault{Match: hubspottest.Path("POST", tokenURL)})
@@ -164,7 +164,7 @@ func TestReconnectionResumes(t *testing.T) {
 		w.connectOAuth(w.account.User.ID, w.portal)
 		w.portal.Uninstall()
 		sid := w.call(number)
-		w.clock.advance(hubspottest.TokenLifetime)
+		w.clock.Advance(hubspottest.TokenLifetime)
 		if d := w.snoozed(sid); d < time.Hour {
 			t.Errorf("a broken connection is tried again after %s", d)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,28 +19,10 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// clock is a clock that stands still until it is moved.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is an account, a HubSpot with a portal, and what joins them.
 type world struct {
 	*testing.T
-	clock     *clock
+	clock     *storetest.Clock
 	db        *store.DB
 	hub       *hubspottest.Server
 	portal    *hubspottest.Portal
@@ -56,16 +37,16 @@ const redirect = "https://talk.example/v1/hubspot/callback"
 func onEach(t *testing.T, test func(w *world)) {
 	t.Helper()
 	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
-		w := &world{T: t, clock: &clock{at: time.Date(2026, 3, 11, 17, 49, 38, 0, time.UTC)}}
-		cfg.Now = w.clock.now
+		w := &world{T: t, clock: storetest.NewClock(time.Date(2026, 3, 11, 17, 49, 38, 0, time.UTC))}
+		cfg.Now = w.clock.Now
 		w.db = storetest.Open(t, cfg)
-		w.hub = hubspottest.New(w.clock.now)
+		w.hub = hubspottest.New(w.clock.Now)
 		t.Cleanup(w.hub.Close)
 		w.portal = w.hub.AddPortal(62515)
 		var err error
 		w.connector, err = hubspot.New(t.Context(), hubspot.Config{
 			DB: w.db, ClientID: w.hub.ClientID, ClientSecret: talkstack.Secret(w.hub.ClientSecret), BaseURL: w.hub.URL(), AppURL: w.hub.URL(),
-			Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
+			Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		w.must(err)
 		t.Cleanup(w.connector.Close)
@@ -114,8 +95,8 @@ func (w *world) ended(a storetest.Account, to string, how talkstack.Ending, turn
 	w.must(w.db.MarkDialing(ctx, c))
 	w.must(w.db.MarkRinging(ctx, c))
 	if how.Status == talkstack.StatusCompleted || how.Status == talkstack.StatusVoicemail {
-		w.must(w.db.MarkAnswered(ctx, c, w.clock.now(), "recording-key"))
-		w.clock.advance(72 * time.Second)
+		w.must(w.db.MarkAnswered(ctx, c, w.clock.Now(), "recording-key"))
+		w.clock.Advance(72 * time.Second)
 	}
 	for i, t := range turns {
 		t.Seq = i
@@ -157,7 +138,7 @@ func (w *world) settle(sid talkstack.CallSID, runs int) time.Duration {
 		if snooze, ok := errors.AsType[*rivertype.JobSnoozeError](err); ok {
 			d = snooze.Duration
 		}
-		w.clock.advance(d)
+		w.clock.Advance(d)
 		waited += d
 	}
 	w.Fatalf("the job did not end in %d runs", runs)

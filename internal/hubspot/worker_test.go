@@ -23,7 +23,7 @@ const (
 func TestCallIsWritten(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.connectOAuth(w.account.User.ID, w.portal)
-		start := w.clock.now()
+		start := w.clock.Now()
 		sid := w.call(number)
 		w.settle(sid, 1)
 		s := w.wantState(sid, talkstack.HubSpotSyncDone)
@@ -212,12 +212,12 @@ func TestLimitsPauseTheAccountAlone(t *testing.T) {
 		w.settle(theirs, 1)
 		w.wantState(theirs, talkstack.HubSpotSyncDone)
 
-		w.clock.advance(13 * time.Second)
+		w.clock.Advance(13 * time.Second)
 		w.hub.Inject(hubspottest.Fault{Status: http.StatusTooManyRequests, Body: hubspottest.LimitedRolling, Header: http.Header{"Retry-After": {"47"}}})
 		if d := w.snoozed(sid); d < 47*time.Second || d > time.Minute {
 			t.Errorf("with Retry-After: 47 the job waits %s", d)
 		}
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		w.hub.Inject(hubspottest.Fault{Status: http.StatusTooManyRequests, Body: hubspottest.LimitedDaily})
 		if d := w.snoozed(sid); d < time.Hour || d > 2*time.Hour {
 			t.Errorf("after a 429 of the daily limit the job waits %s", d)
@@ -225,7 +225,7 @@ func TestLimitsPauseTheAccountAlone(t *testing.T) {
 		if s := w.sync(sid); !strings.Contains(s.LastError, "daily limit") {
 			t.Errorf("the owner is told %q", s.LastError)
 		}
-		w.clock.advance(2 * time.Hour)
+		w.clock.Advance(2 * time.Hour)
 		w.settle(sid, 3)
 		w.settle(next, 3)
 		w.wantCounts(2, 2)
@@ -264,10 +264,10 @@ func TestGivesUpAfterThreeDays(t *testing.T) {
 			if err := w.work(t.Context(), sid); err == nil {
 				t.Fatal("a fault of HubSpot ended the job")
 			}
-			w.clock.advance(time.Hour)
+			w.clock.Advance(time.Hour)
 		}
 		w.wantState(sid, talkstack.HubSpotSyncPending)
-		w.clock.advance(72 * time.Hour)
+		w.clock.Advance(72 * time.Hour)
 		w.settle(sid, 1)
 		if s := w.wantState(sid, talkstack.HubSpotSyncFailed); !strings.Contains(s.LastError, "502") {
 			t.Errorf("the owner is told %q", s.LastError)
@@ -294,6 +294,6 @@ func TestWhatIsGoneIsMadeAgain(t *testing.T) {
 }
 
 func finishInbound(w *world, c talkstack.Call) error {
-	w.must(w.db.MarkAnswered(w.Context(), c, w.clock.now(), ""))
+	w.must(w.db.MarkAnswered(w.Context(), c, w.clock.Now(), ""))
 	return finish(w, c)
 }

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,28 +10,10 @@ import (
 	"talkstack/internal/store/storetest"
 )
 
-// clock is one that is moved by hand.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) set(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = at
-}
-
 // paced is a world with a clock, a node and an account with a batch.
 type paced struct {
 	db    *store.DB
-	clock *clock
+	clock *storetest.Clock
 	node  talkstack.NodeID
 	acct  storetest.Account
 	batch talkstack.Batch
@@ -41,8 +22,8 @@ type paced struct {
 func onClock(t *testing.T, at time.Time, shape func(*talkstack.Batch), rows int, zones func(row int) string, test func(t *testing.T, w *paced)) {
 	t.Helper()
 	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
-		w := &paced{clock: &clock{at: at}, node: talkstack.NewNodeID()}
-		cfg.Now = w.clock.now
+		w := &paced{clock: storetest.NewClock(at), node: talkstack.NewNodeID()}
+		cfg.Now = w.clock.Now
 		w.db = storetest.Open(t, cfg)
 		ctx := t.Context()
 		if err := w.db.Heartbeat(ctx, w.node); err != nil {
@@ -98,7 +79,7 @@ func TestBatchKeepsItsPace(t *testing.T) {
 	onClock(t, start, func(b *talkstack.Batch) { b.CallsPerSecond = 2.5 }, 400, nowhere, func(t *testing.T, w *paced) {
 		total := 0
 		for second := range 40 {
-			w.clock.set(start.Add(time.Duration(second) * time.Second))
+			w.clock.Set(start.Add(time.Duration(second) * time.Second))
 			total += len(w.claim(t, 100)) + len(w.claim(t, 100))
 			if limit := int(2.5*float64(second+1)) + 1; total > limit {
 				t.Fatalf("%d calls after %d s, may be %d", total, second, limit)
@@ -129,7 +110,7 @@ func TestProjectKeepsItsPace(t *testing.T) {
 		}
 		total := 0
 		for tick := range 80 {
-			w.clock.set(start.Add(time.Duration(tick) * 250 * time.Millisecond))
+			w.clock.Set(start.Add(time.Duration(tick) * 250 * time.Millisecond))
 			total += len(w.claim(t, 100))
 			more, err := w.db.Claim(t.Context(), second, 100)
 			if err != nil {
@@ -164,7 +145,7 @@ func TestBatchWaitsForItsWindow(t *testing.T) {
 			{"2026-03-30T07:00:00Z", 2},
 			{"2026-03-30T16:00:00Z", 0},
 		} {
-			w.clock.set(at(t, step.at))
+			w.clock.Set(at(t, step.at))
 			if calls := w.claim(t, 2); len(calls) != step.want {
 				t.Errorf("at %s %d calls were claimed, want %d", step.at, len(calls), step.want)
 			}
@@ -204,7 +185,7 @@ func TestRecipientsWaitForTheirOwnWindow(t *testing.T) {
 		if len(calls) != 2 || calls[0].BatchRow != 3004 {
 			t.Fatalf("claimed %d calls, want the two of New York: %v", len(calls), calls)
 		}
-		w.clock.set(at(t, "2026-03-11T16:00:00Z"))
+		w.clock.Set(at(t, "2026-03-11T16:00:00Z"))
 		if calls = w.claim(t, 50); len(calls) != 3 {
 			t.Errorf("%d calls when both coasts are open, want 3", len(calls))
 		}
@@ -235,16 +216,16 @@ func TestAbandonedBatchIsCancelled(t *testing.T) {
 			t.Fatal(err)
 		}
 		row := []store.Recipient{{Row: 1, Number: "+12065550123", NotBefore: start}}
-		w.clock.set(start.Add(50 * time.Minute))
+		w.clock.Set(start.Add(50 * time.Minute))
 		if err := w.db.LoadBatch(ctx, b, row, nil); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.set(start.Add(61 * time.Minute))
+		w.clock.Set(start.Add(61 * time.Minute))
 		again, err := w.db.CancelAbandoned(ctx, b.ID)
 		if err != nil || !again.Equal(start.Add(110*time.Minute)) {
 			t.Errorf("a batch that is still loaded: look again at %v, %v", again, err)
 		}
-		w.clock.set(start.Add(111 * time.Minute))
+		w.clock.Set(start.Add(111 * time.Minute))
 		if again, err = w.db.CancelAbandoned(ctx, b.ID); err != nil || !again.IsZero() {
 			t.Errorf("an abandoned batch: look again at %v, %v", again, err)
 		}
@@ -271,7 +252,7 @@ func TestBatchTellsWhenItIsOver(t *testing.T) {
 		ctx := t.Context()
 		eta := func(after time.Duration, want time.Duration) {
 			t.Helper()
-			w.clock.set(start.Add(after))
+			w.clock.Set(start.Add(after))
 			p, err := w.db.BatchProgress(ctx, w.batch)
 			if err != nil {
 				t.Fatal(err)
@@ -282,7 +263,7 @@ func TestBatchTellsWhenItIsOver(t *testing.T) {
 		}
 		finish := func(at time.Duration, n int) {
 			t.Helper()
-			w.clock.set(start.Add(at))
+			w.clock.Set(start.Add(at))
 			for _, c := range w.claim(t, n) {
 				if err := w.db.MarkDialing(ctx, c); err != nil {
 					t.Fatal(err)

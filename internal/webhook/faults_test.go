@@ -81,7 +81,7 @@ func TestReceiverFaults(t *testing.T) {
 						}
 						tries[m.ID] = append(tries[m.ID], m)
 					}
-					at.advance(time.Hour)
+					at.Advance(time.Hour)
 				}
 				if len(tries) != len(calls) {
 					t.Errorf("%d messages were tried, want the first of each of %d calls", len(tries), len(calls))
@@ -96,7 +96,7 @@ func TestReceiverFaults(t *testing.T) {
 				got := map[talkstack.CallSID][]message{}
 				for range 3 { // lanes may be resting
 					deliverAll(t, w, a)
-					at.advance(2 * time.Hour)
+					at.Advance(2 * time.Hour)
 				}
 				for _, m := range r.take() {
 					got[m.Data.SID] = append(got[m.Data.SID], m)
@@ -149,7 +149,7 @@ func TestDaysOfRetries(t *testing.T) {
 			}
 			pause := first.NextAttemptAt.Sub(at.Now())
 			pauses = append(pauses, pause)
-			at.advance(pause)
+			at.Advance(pause)
 		}
 		if first.State != talkstack.DeliveryDead || first.LastStatus != 500 || first.LastError == "" || first.FinishedAt.IsZero() {
 			t.Fatalf("the end: %+v", first)
@@ -220,7 +220,7 @@ func TestAnswersThatSayMore(t *testing.T) {
 					w.WriteHeader(code)
 				}
 			})
-			at.advance(10 * time.Minute) // whatever rested has rested
+			at.Advance(10 * time.Minute) // whatever rested has rested
 			deliverAll(t, w, a)
 			list := deliveries(t, db, a, store.DeliveryFilter{CallSID: sid})
 			return list[slices.IndexFunc(list, func(d talkstack.Delivery) bool { return d.Seq == 1 })]
@@ -247,7 +247,7 @@ func TestAnswersThatSayMore(t *testing.T) {
 			if pause := d.NextAttemptAt.Sub(at.Now()); pause < c.want*4/5 || pause > c.want*6/5 {
 				t.Errorf("%d with Retry-After %q is tried again after %v, want %v", c.code, c.v, pause, c.want)
 			}
-			at.advance(3 * time.Hour)
+			at.Advance(3 * time.Hour)
 			r.answers(nil)
 			deliverAll(t, w, a)
 		}
@@ -287,7 +287,7 @@ func TestSecretsOverlap(t *testing.T) {
 			pass time.Duration
 			old  bool
 		}{{0, true}, {59 * time.Minute, true}, {time.Minute, false}} {
-			at.advance(c.pass)
+			at.Advance(c.pass)
 			if _, err := db.TestWebhook(t.Context(), a.User.ID, a.Project.ID, talkstack.NewDeliveryID()); err != nil {
 				t.Fatal(err)
 			}
@@ -331,7 +331,7 @@ func TestDeathAfterTheRequest(t *testing.T) {
 		if got := r.take(); len(got) != 0 {
 			t.Errorf("%q while the dead sender still had the lane", steps(got))
 		}
-		at.advance(store.LaneLease)
+		at.Advance(store.LaneLease)
 		deliverAll(t, w, a)
 		got := r.take()
 		if !slices.Equal(steps(got), life()) {

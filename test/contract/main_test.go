@@ -44,7 +44,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{answered: map[string]bool{}}
-	clock := httpapitest.NewClock(time.Now().UTC())
+	clock := storetest.NewClock(time.Now().UTC())
 	db := storetest.Open(t, store.Config{Path: filepath.Join(t.TempDir(), "talkstack.db"), Now: clock.Now, MaxConns: 4})
 	w.Server = httpapitest.New(t, db, clock, func(c *httpapi.Config) {
 		hub := hubspottest.New(c.Now)

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
@@ -29,6 +28,7 @@ import (
 	"talkstack/internal/hubspot"
 	"talkstack/internal/mail"
 	"talkstack/internal/store"
+	"talkstack/internal/store/storetest"
 	"talkstack/internal/telemetry"
 )
 
@@ -44,12 +44,12 @@ type Server struct {
 	Recordings *Recordings
 	Metrics    telemetry.Metrics
 	Log        *Log
-	Clock      *Clock
+	Clock      *storetest.Clock
 	check      validator.Validator
 }
 
 // New starts an API. A change may replace parts of its configuration before it is made.
-func New(t testing.TB, db *store.DB, clock *Clock, changes ...func(*httpapi.Config)) *Server {
+func New(t testing.TB, db *store.DB, clock *storetest.Clock, changes ...func(*httpapi.Config)) *Server {
 	t.Helper()
 	s := &Server{
 		DB: db, Mailbox: &Mailbox{}, Calls: &Calls{DB: db}, Voices: NewVoices(), Recordings: &Recordings{},
@@ -292,29 +292,6 @@ func (s *Server) must(t testing.TB, r Request) Response {
 		t.Fatalf("%s %s: %d: %s", r.Method, r.Path, res.Status, res.Body)
 	}
 	return res
-}
-
-// Clock is a clock that stands until it is moved.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// NewClock makes a Clock that shows now.
-func NewClock(now time.Time) *Clock { return &Clock{now: now} }
-
-// Now is the time.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // Log keeps what is logged.
