@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"talkstack"
 	"talkstack/internal/hubspot/hubspottest"
 	"talkstack/internal/store"
@@ -177,9 +175,9 @@ func TestReconnectionResumes(t *testing.T) {
 		if len(w.hub.Requests()) != asked {
 			t.Error("HubSpot was asked over a broken connection")
 		}
-		waiting := jobs(w)
+		waiting := len(storetest.Jobs(w, w.db, store.HubSpotJob{}))
 		w.connectOAuth(w.account.User.ID, w.portal)
-		if n := jobs(w) - waiting; n != 1 {
+		if n := len(storetest.Jobs(w, w.db, store.HubSpotJob{})) - waiting; n != 1 {
 			t.Errorf("connecting again has woken %d calls, want 1", n)
 		}
 		w.settle(sid, 1)
@@ -239,20 +237,4 @@ func TestAnotherPortalIsWrittenAnew(t *testing.T) {
 			t.Errorf("the sync is %+v", s)
 		}
 	})
-}
-
-// jobs is how many jobs for HubSpot there are.
-func jobs(w *world) int {
-	w.Helper()
-	client, err := w.db.NewJobClient(&river.Config{})
-	w.must(err)
-	list, err := client.JobList(w.Context(), river.NewJobListParams().First(1000))
-	w.must(err)
-	n := 0
-	for _, j := range list.Jobs {
-		if j.Kind == (store.HubSpotJob{}).Kind() {
-			n++
-		}
-	}
-	return n
 }

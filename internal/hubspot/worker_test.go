@@ -10,6 +10,7 @@ import (
 
 	"talkstack"
 	"talkstack/internal/hubspot/hubspottest"
+	"talkstack/internal/store"
 	"talkstack/internal/store/storetest"
 )
 
@@ -296,4 +297,24 @@ func TestWhatIsGoneIsMadeAgain(t *testing.T) {
 func finishInbound(w *world, c talkstack.Call) error {
 	w.must(w.db.MarkAnswered(w.Context(), c, w.clock.Now(), ""))
 	return finish(w, c)
+}
+
+// TestCallThatWasNeverDialled: whoever was not called has nothing of it in the customer's HubSpot, neither a contact nor
+// a call.
+func TestCallThatWasNeverDialled(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.connectOAuth(w.account.User.ID, w.portal)
+		placed := w.account.Place(w, w.db, 1)[0]
+		c, err := w.db.RequestHangup(w.Context(), w.account.User.ID, string(placed.SID))
+		if err != nil || c.State != talkstack.StateEnded {
+			w.Fatalf("cancelled: %+v, %v", c, err)
+		}
+		w.must(w.db.StoreAnalysis(w.Context(), c.SID, store.AnalysisResult{Digest: "d", Schema: true, Analysis: talkstack.Analysis{Analyzer: "rules"}}))
+		if jobs := storetest.Jobs(w, w.db, store.HubSpotJob{}); len(jobs) != 0 {
+			w.Errorf("%d jobs for HubSpot", len(jobs))
+		}
+		if _, err := w.db.HubSpotSync(w.Context(), c.SID); talkstack.ErrorCode(err) != talkstack.CodeNotFound {
+			w.Errorf("a call that nobody dialled is to be written: %v", err)
+		}
+	})
 }

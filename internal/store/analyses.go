@@ -198,5 +198,8 @@ func (db *DB) followAnalysis(ctx context.Context, q *tx, c *talkstack.Call) erro
 	if err := db.deliver(ctx, q, c, talkstack.EventCallAnalyzed); err != nil {
 		return err
 	}
+	if neverDialed(c) {
+		return nil // whoever was not called has nothing of it in the customer's CRM
+	}
 	return db.queueHubSpot(ctx, q, c.UserID, c.SID)
 }

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/riverqueue/river"
 
 	"talkstack"
 	"talkstack/internal/store"
@@ -333,10 +330,8 @@ func testDeliveryAlarm(t *testing.T, db *store.DB) {
 	got[*store.Sending](t)(db.NextDelivery(ctx, job, "one", &store.Attempt{ID: sent.ID, State: talkstack.DeliveryPending, NextAttemptAt: again}, false))
 	alarms := func() []store.WebhookJob {
 		t.Helper()
-		client := got[*river.Client[*sql.Tx]](t)(db.NewJobClient(&river.Config{}))
-		list := got[*river.JobListResult](t)(client.JobList(ctx, river.NewJobListParams().Kinds(job.Kind()).First(100)))
 		var due []store.WebhookJob
-		for _, j := range list.Jobs {
+		for _, j := range Jobs(t, db, job) {
 			var args store.WebhookJob
 			must(t, json.Unmarshal(j.EncodedArgs, &args))
 			if args.Alarm.Equal(again) {

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/riverqueue/river"
-
 	"talkstack"
 	"talkstack/internal/store"
 )
@@ -78,12 +76,8 @@ func testDeleteManyWaiting(t *testing.T, db *store.DB) {
 // endCallsJobs are the jobs that were left to end the calls of a project.
 func endCallsJobs(t *testing.T, db *store.DB, project talkstack.ProjectID) []store.EndCallsJob {
 	t.Helper()
-	client, err := db.NewJobClient(&river.Config{})
-	must(t, err)
-	found, err := client.JobList(t.Context(), river.NewJobListParams().Kinds(store.EndCallsJob{}.Kind()))
-	must(t, err)
 	var jobs []store.EndCallsJob
-	for _, row := range found.Jobs {
+	for _, row := range Jobs(t, db, store.EndCallsJob{}) {
 		var j store.EndCallsJob
 		must(t, json.Unmarshal(row.EncodedArgs, &j))
 		if j.ProjectID == project {

@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t testing.TB) *store.DB) {
 		{"BatchLoading", testBatchLoading},
 		{"BatchPauseAndCancelRace", testBatchPause},
 		{"BatchRetry", testBatchRetry},
+		{"AnalysisOrder", testAnalysisOrder},
 		{"BatchCompletes", testBatchCompletes},
 		{"BatchesTakeTurns", testClaimBatchesTakeTurns},
 		{"RedialInterrupted", testRedialInterrupted},
