@@ -27,7 +27,7 @@ const (
 	// roundPause is between two claims when the first found something: the calls that were just started need a moment
 	// until Capacity counts them.
 	roundPause = 10 * time.Millisecond
-	// watchEvery is how often the node looks for wishes to hang up, and for calls that nobody works on.
+	// watchEvery is how often the node looks, without being told, for wishes to hang up and calls that nobody works on.
 	watchEvery = time.Second
 	// orphanAfter is how long a call may be open without an owner on this node. Nothing stays live for more than 60 s
 	// after any fault.
@@ -60,6 +60,8 @@ type Config struct {
 	Live func() []talkstack.CallSID
 	// Hangup ends a call on this node because somebody asked for it. Nil: wishes are not acted on.
 	Hangup func(sid talkstack.CallSID)
+	// Wishes gets a value when there is a new wish to hang up. Nil: the node finds it out within a second.
+	Wishes <-chan struct{}
 	Poll   time.Duration // how often to look for due calls without being woken; 0 means DefaultPoll
 	Lease  time.Duration // how long a node lives without a heartbeat, on PostgreSQL; 0 means DefaultLease, which is the least
 	Log    *slog.Logger

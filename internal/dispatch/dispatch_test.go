@@ -432,15 +432,22 @@ func TestTakenInboundCallIsHungUp(t *testing.T) {
 	})
 }
 
-// TestHangupWish: the node that has a call is told of the wish to end it within a second or so.
+// TestHangupWish: the node that has a call ends it at once when it is told of the wish, and within a second or so when it
+// is not.
 func TestHangupWish(t *testing.T) {
+	t.Run("told", func(t *testing.T) { testHangupWish(t, true) })
+	t.Run("not told", func(t *testing.T) { testHangupWish(t, false) })
+}
+
+func testHangupWish(t *testing.T, told bool) {
 	onVirtualTime(t, func(t *testing.T, db *store.DB) {
 		a := storetest.NewAccount(t, db, 5)
 		placed := a.Place(t, db, 1)[0]
 		hungUp := make(chan struct{})
 		var once sync.Once
+		wishes := make(chan struct{}, 1)
 		start(t, Config{
-			DB: db,
+			DB: db, Wishes: wishes,
 			Dial: func(ctx context.Context, c talkstack.Call) {
 				if err := errors.Join(db.MarkDialing(ctx, c), db.MarkAnswered(ctx, c, time.Now(), "")); err != nil {
 					t.Error(err)
@@ -460,9 +467,14 @@ func TestHangupWish(t *testing.T) {
 		if _, err := db.RequestHangup(t.Context(), a.User.ID, string(placed.SID)); err != nil {
 			t.Fatal(err)
 		}
-		pass(2 * watchEvery)
+		if told {
+			wishes <- struct{}{}
+			synctest.Wait()
+		} else {
+			pass(2 * watchEvery)
+		}
 		if c := stored(t, db, placed.SID); c.Status != talkstack.StatusCompleted {
-			t.Errorf("call is %s 2 s after the wish", c.State)
+			t.Errorf("call is %s after the wish", c.State)
 		}
 	})
 }

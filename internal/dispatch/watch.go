@@ -60,6 +60,7 @@ func (d *Dispatcher) watch(ctx context.Context) {
 		select {
 		case <-d.watching.stop:
 			return
+		case <-d.cfg.Wishes:
 		case <-time.After(watchEvery):
 		}
 		limited, cancel := context.WithTimeout(ctx, settleLimit)

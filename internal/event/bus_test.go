@@ -130,3 +130,29 @@ func TestBusOutlivesItsDatabase(t *testing.T) {
 	woken(t, watch)
 	b.Stop()
 }
+
+// TestHangupWishIsTold: whoever holds calls hears that one of them is to end.
+func TestHangupWishIsTold(t *testing.T) {
+	storetest.OnEach(t, func(t *testing.T, cfg store.Config) {
+		b := newBus()
+		cfg.OnChange = b.Publish
+		db := storetest.Open(t, cfg)
+		a, node := storetest.NewAccount(t, db, 5), talkstack.NewNodeID()
+		if err := db.Heartbeat(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+		c, err := db.InsertInboundCall(t.Context(), talkstack.Call{
+			UserID: a.User.ID, ProjectID: a.Project.ID, AgentID: a.Agent.ID, Node: node, From: "+12065550123", To: a.Number.E164,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wishes := b.Subscribe(store.HangupWishes)
+		defer wishes.Close()
+		quiet(t, "before the wish", wishes)
+		if _, err := db.RequestHangup(t.Context(), a.User.ID, string(c.SID)); err != nil {
+			t.Fatal(err)
+		}
+		woken(t, wishes)
+	})
+}

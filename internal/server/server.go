@@ -212,9 +212,11 @@ func (s *Server) makeCalls(context.Context) error {
 		DB: s.db, Node: s.node, Speech: s.speech.forCalls(), NewBrain: s.newBrains(), Recordings: s.recordings,
 		Dial: s.dial, Wake: func() { wake() }, MaxCalls: s.cfg.CallLimit(), Prices: s.cfg.Prices, Log: s.log,
 	})
+	wishes := s.events.Subscribe(store.HangupWishes)
+	s.onStop(func(context.Context) { wishes.Close() })
 	s.dispatcher = dispatch.New(dispatch.Config{
 		DB: s.db, Node: s.node, Capacity: s.board.Room, Dial: s.board.Dial,
-		Owns: s.board.Owns, Live: s.board.SIDs, Hangup: s.board.Hangup, Log: s.log,
+		Owns: s.board.Owns, Live: s.board.SIDs, Hangup: s.board.Hangup, Wishes: wishes.C, Log: s.log,
 	})
 	wake = s.dispatcher.Wake
 	return nil

@@ -215,6 +215,10 @@ func summary(ctx context.Context, q *tx, sid talkstack.CallSID) (talkstack.Laten
 	return talkstack.SummarizeLatency(turns), said, nil
 }
 
+// HangupWishes stands for a call when Config.OnChange is told that somebody wants one to end. The nodes that hold calls
+// look at them then.
+const HangupWishes talkstack.CallSID = "hangups"
+
 // RequestHangup asks for the end of one of the user's calls and returns it. A queued call ends at once, as failed: it was
 // never dialled. Otherwise the wish is stored, and the node that holds the call finds it by OpenCalls. A call that has
 // ended stays as it is.
@@ -232,6 +236,7 @@ func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid stri
 		case talkstack.StateQueued, talkstack.StateHeld:
 			return db.end(ctx, q, &c, cancelled())
 		case talkstack.StateClaimed, talkstack.StateDialing, talkstack.StateLive:
+			q.touch(HangupWishes)
 			return q.RequestHangup(ctx, query.RequestHangupParams{SID: c.SID, Now: new(db.now())})
 		case talkstack.StateEnded:
 		}
