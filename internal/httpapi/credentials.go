@@ -56,6 +56,14 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithContext(ctx, context.WithValue(c, sessionKey{}, who.Session)))
 }
 
+// mayStill reports whether the credentials of a request that lasts are still those of the account: a key may have been
+// replaced and a session ended meanwhile.
+func (a *API) mayStill(r *http.Request, user talkstack.UserID) bool {
+	token, key := bearerToken(r.Header.Get("Authorization")), talkstack.Secret(r.Header.Get("X-Api-Key"))
+	who, err := a.Accounts.Authenticate(r.Context(), token, key, originOf(r.Context()).client)
+	return err == nil && who.User.ID == user
+}
+
 // acting says what kind of client acts, from where.
 func acting(ctx context.Context, kind string) context.Context {
 	actor := talkstack.Actor{Kind: kind}

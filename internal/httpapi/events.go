@@ -99,7 +99,7 @@ const eventsDescription = `Server-sent events (WHATWG HTML, section 9.2). First 
 * ` + "`call.analyzed`" + `: the analysis is there; data is the call. The stream ends.
 
 A comment comes every 15 seconds. A client that was cut off sends the id of its last event as Last-Event-ID and misses nothing; with everything sent, that is answered by 204.
-The stream ends two minutes after the call without an analysis, and after an hour in any case.`
+The stream ends two minutes after the call without an analysis, when its credentials are no longer good, and after an hour in any case.`
 
 func (a *API) eventsRoute(tag string) {
 	o := a.describe(http.MethodGet, "/v1/calls/{sid}/events", operation{
@@ -134,7 +134,7 @@ func (a *API) callEvents(ctx context.Context, in *eventsRequest) (*huma.StreamRe
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer a.streams.leave(user)
 		r, w := humachi.Unwrap(hc)
-		s := &stream{api: a, sid: c.SID, show: a.renderOf(ctx), w: w, out: http.NewResponseController(w), last: last, resumed: resumed}
+		s := &stream{api: a, user: user, sid: c.SID, show: a.renderOf(ctx), w: w, out: http.NewResponseController(w), last: last, resumed: resumed}
 		if err := s.run(r); err != nil && r.Context().Err() == nil {
 			logger(ctx).Warn("event stream ended early", "call_id", c.SID, "error", err)
 		}
@@ -144,6 +144,7 @@ func (a *API) callEvents(ctx context.Context, in *eventsRequest) (*huma.StreamRe
 // stream is one client that watches a call.
 type stream struct {
 	api     *API
+	user    talkstack.UserID
 	sid     talkstack.CallSID
 	show    render
 	w       http.ResponseWriter
@@ -186,6 +187,9 @@ func (s *stream) run(r *http.Request) error {
 			return nil
 		case <-changes.C:
 		case <-tick.C:
+			if !s.api.mayStill(r, s.user) {
+				return nil
+			}
 			if err := s.write(": still here\n\n"); err != nil {
 				return err
 			}

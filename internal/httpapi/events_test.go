@@ -290,6 +290,20 @@ func TestStreamsOutliveTheLimitsOfRequests(t *testing.T) {
 	until(t, messages, "turn", "text", "Hello.")
 }
 
+// TestStreamEndsWithItsKey: who may not ask any more may not listen any more.
+func TestStreamEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	s := newLiveServer(t, store.SQLite, func(c *httpapi.Config) { c.Heartbeat = 20 * time.Millisecond })
+	w := newWorld(t, s.Server, "john@host.example", "+14155550148")
+	c := s.claimed(t, w)
+	_, messages := s.watch(t, w.Key, c.SID, "")
+	until(t, messages, "call.status", "", "")
+	fresh := s.Do(t, request{Method: "GET", Path: "/user/generate-apikey", Token: w.Token}).Text("apiKey")
+	over(t, "with a key that was replaced", messages)
+	_, messages = s.watch(t, fresh, c.SID, "")
+	until(t, messages, "call.status", "", "")
+}
+
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
 	s := newLiveServer(t, store.SQLite, func(c *httpapi.Config) { c.Heartbeat = 20 * time.Millisecond })
