@@ -43,6 +43,7 @@ type once[ID ~string, T any] struct {
 	NewID     func() ID // a new random id
 	Make      func(ctx context.Context, id ID) (T, error)
 	Find      func(ctx context.Context, id ID) (T, error) // not_found when there is none
+	IDOf      func(thing T) ID                            // nil: a thing always has the id that Make was given
 }
 
 // makeOnce makes the thing of a creating request, or finds it, when the key was used before: then replayed is true. The id
@@ -58,9 +59,8 @@ func makeOnce[ID ~string, T any](ctx context.Context, a *API, in Idempotent, o o
 		return thing, false, err
 	}
 	digest := sha256.Sum256(request)
-	reserved, fresh, err := a.DB.ReserveKey(ctx, store.IdempotencyKey{
-		UserID: caller(ctx).ID, Operation: o.Operation, Key: in.IdempotencyKey, Digest: hex.EncodeToString(digest[:]),
-	}, string(o.NewID()))
+	key := store.IdempotencyKey{UserID: caller(ctx).ID, Operation: o.Operation, Key: in.IdempotencyKey, Digest: hex.EncodeToString(digest[:])}
+	reserved, fresh, err := a.DB.ReserveKey(ctx, key, string(o.NewID()))
 	if err != nil {
 		return thing, false, err
 	}
@@ -71,6 +71,9 @@ func makeOnce[ID ~string, T any](ctx context.Context, a *API, in Idempotent, o o
 		}
 	}
 	thing, err = o.Make(ctx, id)
+	if err == nil && o.IDOf != nil && o.IDOf(thing) != id {
+		err = a.DB.RepointKey(ctx, key, string(o.IDOf(thing)))
+	}
 	if talkstack.ErrorCode(err) != talkstack.CodeConflict {
 		return thing, false, err
 	}

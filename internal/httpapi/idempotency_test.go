@@ -131,3 +131,36 @@ func TestSameRequestsAtOncePlaceOneCall(t *testing.T) {
 		}
 	})
 }
+
+// TestRepeatedAssignmentMovesNothingBack: a number that the account had before keeps its id, and who repeats the request
+// that moved it is told where it is now.
+func TestRepeatedAssignmentMovesNothingBack(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *httpapitest.Server) {
+		w := newWorld(t, s, "john@host.example", "+14155550148")
+		other := s.Project(t, w.Account, "Other")
+		for _, c := range []struct {
+			path    string
+			request object
+		}{
+			{"/v1/numbers", object{"e164": "+14155550148", "project_id": other}},
+			{"/phone-number/add-number", object{"e164": "+14155550148", "projectId": other, "agentId": s.Agent(t, w.Account, other, "")}},
+		} {
+			assign := request{Method: "POST", Path: c.path, Key: w.Key, Header: map[string]string{"Idempotency-Key": "k"}, Body: c.request}
+			expect(t, c.path, s.Do(t, assign), http.StatusOK)
+			list := s.Do(t, request{Method: "GET", Path: "/v1/numbers?e164=%2B14155550148", Key: w.Key})
+			if list.Text("data", 0, "project_id") != string(other) {
+				t.Fatalf("assigned: %s", list.Body)
+			}
+			back := request{Method: "PATCH", Path: "/v1/numbers/" + list.Text("data", 0, "id"), Key: w.Key, Body: object{"project_id": w.project, "agent_id": w.agent}}
+			expect(t, "moved back", s.Do(t, back), http.StatusOK)
+			again := s.Do(t, assign)
+			expect(t, c.path+" again", again, http.StatusOK)
+			list = s.Do(t, request{Method: "GET", Path: "/v1/numbers?e164=%2B14155550148", Key: w.Key})
+			if again.Header.Get("Idempotency-Replayed") != "true" || list.Text("data", 0, "project_id") != string(w.project) {
+				t.Errorf("%s again: %v; the number is %s", c.path, again.Header, list.Body)
+			}
+			assign.Body.(object)["e164"] = "+14155550199"
+			expect(t, c.path+" with another body", s.Do(t, assign), http.StatusConflict)
+		}
+	})
+}

@@ -103,21 +103,30 @@ func (a *API) assignNumber(ctx context.Context, in *assignNumberInput) (*created
 		return nil, err
 	}
 	n := talkstack.Number{UserID: caller(ctx).ID, ProjectID: in.Body.ProjectID, AgentID: in.Body.AgentID, E164: e164}
-	_, replayed, err := makeOnce(ctx, a, in.Idempotent, once[talkstack.NumberID, talkstack.Number]{
-		Operation: "assignPhoneNumber", Request: in.Body, NewID: talkstack.NewNumberID,
-		Make: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
-			n.ID = id
-			made, err := a.DB.AddNumber(ctx, n)
-			return made, conflictIs400(err)
-		},
-		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
-			return a.DB.Number(ctx, n.UserID, id)
-		},
-	})
+	_, replayed, err := a.assignOnce(ctx, "assignPhoneNumber", in.Idempotent, in.Body, n, conflictIs400)
 	if err != nil {
 		return nil, err
 	}
 	return replyCreated(messageResponse{success("PhoneNumber assigned successfully.")}, replayed), nil
+}
+
+// assignOnce assigns a number, once for an Idempotency-Key. One that the account has elsewhere is moved, and keeps its id.
+// shape gives the store's refusal the form of the API's family.
+func (a *API) assignOnce(
+	ctx context.Context, operation string, in Idempotent, request any, n talkstack.Number, shape func(error) error,
+) (talkstack.Number, bool, error) {
+	return makeOnce(ctx, a, in, once[talkstack.NumberID, talkstack.Number]{
+		Operation: operation, Request: request, NewID: talkstack.NewNumberID,
+		Make: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
+			n.ID = id
+			made, err := a.DB.AddNumber(ctx, n)
+			return made, shape(err)
+		},
+		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
+			return a.DB.Number(ctx, n.UserID, id)
+		},
+		IDOf: func(n talkstack.Number) talkstack.NumberID { return n.ID },
+	})
 }
 
 // agentNumber is the number that an agent calls from: the oldest it has, or none.

@@ -111,16 +111,7 @@ func (a *API) v1AssignNumber(ctx context.Context, in *v1AssignNumberInput) (*cre
 	if in.Body.AgentID != nil {
 		n.AgentID = *in.Body.AgentID
 	}
-	n, replayed, err := makeOnce(ctx, a, in.Idempotent, once[talkstack.NumberID, talkstack.Number]{
-		Operation: "v1AssignNumber", Request: in.Body, NewID: talkstack.NewNumberID,
-		Make: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
-			n.ID = id
-			return a.DB.AddNumber(ctx, n)
-		},
-		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
-			return a.DB.Number(ctx, n.UserID, id)
-		},
-	})
+	n, replayed, err := a.assignOnce(ctx, "v1AssignNumber", in.Idempotent, in.Body, n, func(err error) error { return err })
 	if err != nil {
 		return nil, err
 	}

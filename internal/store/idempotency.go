@@ -56,6 +56,13 @@ func (db *DB) ReserveKey(ctx context.Context, k IdempotencyKey, id string) (rese
 	}
 }
 
+// RepointKey lets a key stand for another thing than the one whose id was reserved: the request has found it there already.
+func (db *DB) RepointKey(ctx context.Context, k IdempotencyKey, id string) error {
+	return wrap("repoint an idempotency key", db.writer().RepointKey(ctx, query.RepointKeyParams{
+		ResourceID: id, UserID: k.UserID, Operation: k.Operation, IdempotencyKey: k.Key,
+	}))
+}
+
 // sweepKeys removes keys that nobody may count on any more, once in a while: a minute's worth of them at a time is little.
 func (db *DB) sweepKeys(ctx context.Context) {
 	now := db.now()

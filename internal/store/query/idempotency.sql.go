@@ -21,6 +21,28 @@ func (q *Queries) DeleteOldKeys(ctx context.Context, createdBefore time.Time) er
 	return err
 }
 
+const repointKey = `-- name: RepointKey :exec
+UPDATE idempotency_keys SET resource_id = ?1
+WHERE user_id = ?2 AND operation = ?3 AND idempotency_key = ?4
+`
+
+type RepointKeyParams struct {
+	ResourceID     string
+	UserID         talkstack.UserID
+	Operation      string
+	IdempotencyKey string
+}
+
+func (q *Queries) RepointKey(ctx context.Context, arg RepointKeyParams) error {
+	_, err := q.db.ExecContext(ctx, repointKey,
+		arg.ResourceID,
+		arg.UserID,
+		arg.Operation,
+		arg.IdempotencyKey,
+	)
+	return err
+}
+
 const reserveKey = `-- name: ReserveKey :execrows
 INSERT INTO idempotency_keys (user_id, operation, idempotency_key, digest, resource_id, created_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING
