@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,11 +20,11 @@ const (
 	exampleRecording = "https://talk.example/v1/calls/" + exampleSID + "/recording?expires=1773337778&signature=…"
 )
 
-// exampleOf is an example value of each property whose name says what it holds, so that the document's examples can be
-// read, and are alike everywhere.
-func exampleOf(property string) (any, bool) {
+// exampleValues are example values of the properties whose names say what they hold, so that the document's examples can
+// be read, and are alike everywhere.
+func exampleValues() map[string]any {
 	const project, agent = "94f53ecd-ec99-42fc-bc69-e79468550af2", "232ac42a-2ea0-4276-a5d8-43c8c9f7b857"
-	v, ok := map[string]any{
+	return map[string]any{
 		"projectId": project, "project_id": project, "active_project": project,
 		"agentId": agent, "agent_id": agent, "active_agent": agent, "active_agent_id": agent,
 		"user_id": "6c3f3b52-5d5b-4f6e-9d1c-2f7a4c8f0e11", "id": "3189fbff-f9fa-4920-b95c-63387b1204a4",
@@ -57,8 +58,7 @@ func exampleOf(property string) (any, bool) {
 		"retry": []any{map[string]any{"outcome": "busy", "times": 2, "after_seconds": 600}}, "after_seconds": 600,
 		"voicemail": map[string]any{"detect": true, "action": "message", "message": "Please call us back."}, "status": "completed", "retry_of": exampleSID,
 		"message": "The agent hung up.", "error": "The number is on the do-not-call list.", "version": 1, "value": "yes", "key": "1", "start": "welcome", "next": "bye", "on_fail": "bye", "on": "answer", "url": "https://example.com/hook",
-	}[property]
-	return v, ok
+	}
 }
 
 // exampleFlow asks one thing and hangs up.
@@ -96,13 +96,13 @@ func exampleStatuses() map[string]any {
 // addExamples gives the properties of all schemas an example where they have none, and each operation one of its request,
 // its success and its errors.
 func addExamples(document *huma.OpenAPI) {
-	registry := document.Components.Schemas
-	for _, s := range registry.Map() {
+	e := exampler{registry: document.Components.Schemas, values: exampleValues(), messages: exampleMessages(), statuses: exampleStatuses()}
+	for _, s := range e.registry.Map() {
 		for name, p := range s.Properties {
 			if p.Ref != "" || len(p.Examples) > 0 || len(p.Enum) > 0 {
 				continue
 			}
-			if v, ok := exampleOf(name); ok && fits(p, v) {
+			if v, ok := e.values[name]; ok && fits(p, v) {
 				p.Examples = []any{v}
 			}
 		}
@@ -110,12 +110,12 @@ func addExamples(document *huma.OpenAPI) {
 	for _, item := range document.Paths {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if o != nil {
-				exemplify(registry, o)
+				e.exemplify(o)
 			}
 		}
 	}
 	for _, item := range document.Webhooks {
-		exemplify(registry, item.Post)
+		e.exemplify(item.Post)
 	}
 }
 
@@ -134,11 +134,20 @@ func fits(p *huma.Schema, v any) bool {
 	return p.Type == huma.TypeArray
 }
 
-func exemplify(registry huma.Registry, o *huma.Operation) {
+// exampler makes the examples of a document.
+type exampler struct {
+	registry huma.Registry
+	values   map[string]any    // by property
+	messages map[string]string // of a success, by operation
+	statuses map[string]any    // of a success, by property
+}
+
+// exemplify gives an operation examples of its request, its success and its errors.
+func (e exampler) exemplify(o *huma.Operation) {
 	if o.RequestBody != nil {
 		for mediaType, m := range o.RequestBody.Content {
 			if strings.HasSuffix(mediaType, "json") && m.Example == nil {
-				m.Example = sample{registry, nil}.of(m.Schema, "", 0)
+				m.Example = sample{e, nil}.of(m.Schema, "", 0)
 			}
 		}
 	}
@@ -151,11 +160,11 @@ func exemplify(registry huma.Registry, o *huma.Operation) {
 			m.Example = exampleError(o, code, r.Description)
 			continue
 		}
-		fixed := exampleStatuses()
-		if text, ok := exampleMessages()[o.OperationID]; ok {
+		fixed := maps.Clone(e.statuses)
+		if text, ok := e.messages[o.OperationID]; ok {
 			fixed["message"] = text
 		}
-		m.Example = sample{registry, fixed}.of(m.Schema, "", 0)
+		m.Example = sample{e, fixed}.of(m.Schema, "", 0)
 	}
 }
 
@@ -172,8 +181,8 @@ func exampleError(o *huma.Operation, status int, message string) any {
 
 // sample makes values out of schemas.
 type sample struct {
-	registry huma.Registry
-	fixed    map[string]any // properties of the outermost object
+	exampler
+	fixed map[string]any // properties of the outermost object
 }
 
 // of is an example of a schema: the property's own, or one that is put together.
@@ -187,7 +196,7 @@ func (e sample) of(s *huma.Schema, property string, depth int) any {
 	if len(s.Examples) > 0 {
 		return s.Examples[0]
 	}
-	if v, ok := exampleOf(property); ok && fits(s, v) && e.keeps(s, v) {
+	if v, ok := e.values[property]; ok && fits(s, v) && e.keeps(s, v) {
 		return v
 	}
 	if len(s.Enum) > 0 {
