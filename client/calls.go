@@ -100,7 +100,7 @@ type CallHistoryRequest struct {
 	EndTime         string              `json:"endTime,omitempty"`
 	EndTimeBefore   string              `json:"endTimeBefore,omitempty"`
 	EndTimeAfter    string              `json:"endTimeAfter,omitempty"`
-	Page            int                 `json:"page,omitempty"` // from 1
+	Page            int                 `json:"page,omitempty"` // from 0
 	PageSize        int                 `json:"pageSize,omitempty"`
 }
 
@@ -211,7 +211,7 @@ func (v V1) GetCall(ctx context.Context, sid talkstack.CallSID) (V1Call, error) 
 	return call, err
 }
 
-// HangupCall ends a call. One that is live ends within about a second: the answer is the call as it is now.
+// HangupCall ends a call. One that is live ends at once: the answer is the call as it is now, which may be before that.
 func (v V1) HangupCall(ctx context.Context, sid talkstack.CallSID) (V1Call, error) {
 	var call V1Call
 	err := v.c.call(ctx, set(http.MethodPost, "/v1/calls/"+segment(sid)+"/hangup", nil, &call))

@@ -59,18 +59,15 @@ func get(path string, out any) *request {
 	return &request{method: http.MethodGet, path: path, out: out, header: http.Header{}, repeat: true}
 }
 
-// send is a request with a body that is not safe to repeat; ask, put and del are.
+// send is a request with a body that is not safe to repeat; ask, set and del are.
 func send(method, path string, in, out any) *request {
 	return &request{method: method, path: path, in: in, out: out, header: http.Header{}}
 }
 
-func ask(path string, in, out any) *request {
-	r := send(http.MethodPost, path, in, out)
-	r.repeat = true
-	return r
-}
+// ask is a POST that only reads.
+func ask(path string, in, out any) *request { return set(http.MethodPost, path, in, out) }
 
-// set is a PUT or PATCH that says what fields become, so that saying it twice changes nothing more.
+// set says what something becomes, so that saying it twice changes nothing more.
 func set(method, path string, in, out any) *request {
 	r := send(method, path, in, out)
 	r.repeat = true

@@ -14,15 +14,15 @@ import (
 // HistoryFilters are the documented filters (spec section 6.3), named as Twilio names them. They are taken from the query
 // and from the body (Q36).
 type HistoryFilters struct {
-	To              string       `json:"to,omitempty" doc:"Calls to this number."`
-	From            string       `json:"from,omitempty" doc:"Calls from this number."`
-	Status          statusFilter `json:"status,omitempty" doc:"Calls with this status; voicemail and silence too." example:"completed"`
-	StartTime       string       `json:"startTime,omitempty" doc:"Calls that started on this date, UTC." example:"2026-03-11"`
-	StartTimeBefore string       `json:"startTimeBefore,omitempty" doc:"Calls that started on or before 00:00 UTC of this date." example:"2026-03-11"`
-	StartTimeAfter  string       `json:"startTimeAfter,omitempty" doc:"Calls that started on or after 00:00 UTC of this date." example:"2026-03-11"`
-	EndTime         string       `json:"endTime,omitempty" doc:"Calls that ended on this date, UTC." example:"2026-03-11"`
-	EndTimeBefore   string       `json:"endTimeBefore,omitempty" doc:"Calls that ended on or before 00:00 UTC of this date." example:"2026-03-11"`
-	EndTimeAfter    string       `json:"endTimeAfter,omitempty" doc:"Calls that ended on or after 00:00 UTC of this date." example:"2026-03-11"`
+	To              string       `json:"to,omitempty" query:"to" doc:"Calls to this number."`
+	From            string       `json:"from,omitempty" query:"from" doc:"Calls from this number."`
+	Status          statusFilter `json:"status,omitempty" query:"status" doc:"Calls with this status; voicemail and silence too." example:"completed"`
+	StartTime       string       `json:"startTime,omitempty" query:"startTime" doc:"Calls that started on this date, YYYY-MM-DD, UTC." example:"2026-03-11"`
+	StartTimeBefore string       `json:"startTimeBefore,omitempty" query:"startTimeBefore" doc:"Calls that started on or before 00:00 UTC of this date." example:"2026-03-11"`
+	StartTimeAfter  string       `json:"startTimeAfter,omitempty" query:"startTimeAfter" doc:"Calls that started on or after 00:00 UTC of this date." example:"2026-03-11"`
+	EndTime         string       `json:"endTime,omitempty" query:"endTime" doc:"Calls that ended on this date, UTC. Also accepted as .endTime, as every other filter with a dot before it." example:"2026-03-11"`
+	EndTimeBefore   string       `json:"endTimeBefore,omitempty" query:"endTimeBefore" doc:"Calls that ended on or before 00:00 UTC of this date." example:"2026-03-11"`
+	EndTimeAfter    string       `json:"endTimeAfter,omitempty" query:"endTimeAfter" doc:"Calls that ended on or after 00:00 UTC of this date." example:"2026-03-11"`
 }
 
 type callHistoryRequest struct {
@@ -41,17 +41,9 @@ type callHistoryResponse struct {
 
 // historyInput is the request: filters stand in the query, the rest in the body.
 type historyInput struct {
-	To              string       `query:"to" doc:"Calls to this number."`
-	From            string       `query:"from" doc:"Calls from this number."`
-	Status          statusFilter `query:"status" doc:"Calls with this status; voicemail and silence too." example:"completed"`
-	StartTime       string       `query:"startTime" doc:"Calls that started on this date, YYYY-MM-DD, UTC." example:"2026-03-11"`
-	StartTimeBefore string       `query:"startTimeBefore" doc:"Calls that started on or before 00:00 UTC of this date." example:"2026-03-11"`
-	StartTimeAfter  string       `query:"startTimeAfter" doc:"Calls that started on or after 00:00 UTC of this date." example:"2026-03-11"`
-	EndTime         string       `query:"endTime" doc:"Calls that ended on this date, UTC. Also accepted as .endTime, as every other filter with a dot before it." example:"2026-03-11"`
-	EndTimeBefore   string       `query:"endTimeBefore" doc:"Calls that ended on or before 00:00 UTC of this date." example:"2026-03-11"`
-	EndTimeAfter    string       `query:"endTimeAfter" doc:"Calls that ended on or after 00:00 UTC of this date." example:"2026-03-11"`
-	Body            callHistoryRequest
-	dotted          map[string]string // the filters of the query that were written with a dot (Q36)
+	HistoryFilters
+	Body   callHistoryRequest
+	dotted map[string]string // the filters of the query that were written with a dot (Q36)
 }
 
 // Resolve picks up the dotted spellings, which the document does not name one by one.

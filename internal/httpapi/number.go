@@ -103,7 +103,10 @@ func (a *API) assignNumber(ctx context.Context, in *assignNumberInput) (*created
 		return nil, err
 	}
 	n := talkstack.Number{UserID: caller(ctx).ID, ProjectID: in.Body.ProjectID, AgentID: in.Body.AgentID, E164: e164}
-	_, replayed, err := a.assignOnce(ctx, "assignPhoneNumber", in.Idempotent, in.Body, n, conflictIs400)
+	_, replayed, err := a.assignOnce(ctx, "assignPhoneNumber", in.Idempotent, in.Body, n, func(ctx context.Context, n talkstack.Number) (talkstack.Number, error) {
+		made, err := a.DB.AddNumber(ctx, n)
+		return made, conflictIs400(err)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -111,16 +114,15 @@ func (a *API) assignNumber(ctx context.Context, in *assignNumberInput) (*created
 }
 
 // assignOnce assigns a number, once for an Idempotency-Key. One that the account has elsewhere is moved, and keeps its id.
-// shape gives the store's refusal the form of the API's family.
 func (a *API) assignOnce(
-	ctx context.Context, operation string, in Idempotent, request any, n talkstack.Number, shape func(error) error,
+	ctx context.Context, operation string, in Idempotent, request any, n talkstack.Number,
+	add func(context.Context, talkstack.Number) (talkstack.Number, error),
 ) (talkstack.Number, bool, error) {
 	return makeOnce(ctx, a, in, once[talkstack.NumberID, talkstack.Number]{
 		Operation: operation, Request: request, NewID: talkstack.NewNumberID,
 		Make: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
 			n.ID = id
-			made, err := a.DB.AddNumber(ctx, n)
-			return made, shape(err)
+			return add(ctx, n)
 		},
 		Find: func(ctx context.Context, id talkstack.NumberID) (talkstack.Number, error) {
 			return a.DB.Number(ctx, n.UserID, id)

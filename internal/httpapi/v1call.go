@@ -122,7 +122,7 @@ func (a *API) v1CallRoutes() {
 	get(a, "/v1/calls/{sid}", operation{ID: "v1GetCall", Tag: tag, Summary: "One call", Errors: unknown}, a.v1GetCall)
 	post(a, "/v1/calls/{sid}/hangup", operation{
 		ID: "v1HangupCall", Tag: tag, Summary: "End a call",
-		Description: "A call that is not dialled yet never will be. One that is dialled or live ends within about a second: the answer is the call as it is now. " +
+		Description: "A call that is not dialled yet never will be. One that is dialled or live ends at once, on whichever node it is: the answer is the call as it is now. " +
 			"One that has ended stays as it is.",
 		Errors: unknown,
 	}, a.v1HangupCall)

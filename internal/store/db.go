@@ -34,7 +34,8 @@ type Config struct {
 	MaxConns int              // connections to PostgreSQL; 0 means 20
 	Now      func() time.Time // the clock; nil means time.Now
 	Prices   talkstack.Prices // of calls whose process has died
-	// OnChange is told of each call that has changed, or one of whose turns has, after the commit. It must not block.
+	// OnChange is told of each call that has changed, or one of whose turns has, and of HangupWishes, after the commit.
+	// It must not block.
 	OnChange func(sid talkstack.CallSID)
 	Log      *slog.Logger // nil means slog.Default
 }

@@ -220,8 +220,8 @@ func summary(ctx context.Context, q *tx, sid talkstack.CallSID) (talkstack.Laten
 const HangupWishes talkstack.CallSID = "hangups"
 
 // RequestHangup asks for the end of one of the user's calls and returns it. A queued call ends at once, as failed: it was
-// never dialled. Otherwise the wish is stored, and the node that holds the call finds it by OpenCalls. A call that has
-// ended stays as it is.
+// never dialled. Otherwise the wish is stored and told by HangupWishes, and the node that holds the call finds it by
+// OpenCalls. A call that has ended stays as it is.
 func (db *DB) RequestHangup(ctx context.Context, user talkstack.UserID, sid string) (talkstack.Call, error) {
 	found, err := db.Call(ctx, user, sid)
 	if err != nil {
