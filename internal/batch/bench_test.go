@@ -31,19 +31,17 @@ func BenchmarkAccept(b *testing.B) {
 		for _, s := range sheets {
 			b.Run(e.name+"/"+s.name, func(b *testing.B) {
 				for b.Loop() {
-					b.StopTimer()
-					db := e.open(b)
-					b.StartTimer()
-					accept(b, db, s.data)
+					accept(b, e.open, s.data)
 				}
 			})
 		}
 	}
 }
 
-func accept(b *testing.B, db *store.DB, data []byte) {
+func accept(b *testing.B, open func(testing.TB) *store.DB, data []byte) {
 	b.Helper()
 	b.StopTimer()
+	db := open(b)
 	a := storetest.NewAccount(b, db, 50)
 	node := talkstack.NewNodeID()
 	if err := db.Heartbeat(b.Context(), node); err != nil {

@@ -104,7 +104,7 @@ func (a *API) assignNumber(ctx context.Context, in *assignNumberInput) (*created
 	}
 	n := talkstack.Number{UserID: caller(ctx).ID, ProjectID: in.Body.ProjectID, AgentID: in.Body.AgentID, E164: e164}
 	_, replayed, err := a.assignOnce(ctx, "assignPhoneNumber", in.Idempotent, in.Body, n, func(ctx context.Context, n talkstack.Number) (talkstack.Number, error) {
-		made, err := a.DB.AddNumber(ctx, n)
+		made, err := a.DB.AssignNumber(ctx, n)
 		return made, conflictIs400(err)
 	})
 	if err != nil {

@@ -111,7 +111,7 @@ func (a *API) v1AssignNumber(ctx context.Context, in *v1AssignNumberInput) (*cre
 	if in.Body.AgentID != nil {
 		n.AgentID = *in.Body.AgentID
 	}
-	n, replayed, err := a.assignOnce(ctx, "v1AssignNumber", in.Idempotent, in.Body, n, a.DB.AddNumber)
+	n, replayed, err := a.assignOnce(ctx, "v1AssignNumber", in.Idempotent, in.Body, n, a.DB.AssignNumber)
 	if err != nil {
 		return nil, err
 	}

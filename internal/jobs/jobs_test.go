@@ -170,33 +170,28 @@ func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 // BenchmarkLatency is the time from a job's insertion to its work, in a queue that is idle.
 func BenchmarkLatency(b *testing.B) {
-	for _, engine := range []struct {
-		name string
-		open func(t testing.TB) *store.DB
-	}{{"SQLite", storetest.OpenSQLite}, {"PostgreSQL", storetest.OpenPostgreSQL}} {
-		b.Run(engine.name, func(b *testing.B) {
-			db := engine.open(b)
-			worked := make(chan time.Time, 1)
-			workers := river.NewWorkers()
-			river.AddWorker(workers, worker{work: func(context.Context, string) error { worked <- time.Now(); return nil }})
-			r, err := jobs.Start(b.Context(), jobs.Config{DB: db, Node: talkstack.NewNodeID(), Workers: workers, Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
+		worked := make(chan time.Time, 1)
+		workers := river.NewWorkers()
+		river.AddWorker(workers, worker{work: func(context.Context, string) error { worked <- time.Now(); return nil }})
+		r, err := jobs.Start(b.Context(), jobs.Config{DB: db, Node: talkstack.NewNodeID(), Workers: workers, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer r.Stop(context.WithoutCancel(b.Context()))
+		c, err := db.NewJobClient(&river.Config{FetchCooldown: time.Millisecond}) // as package store inserts
+		if err != nil {
+			b.Fatal(err)
+		}
+		var total time.Duration
+		for b.Loop() {
+			from := time.Now()
+			if _, err := c.Insert(b.Context(), known{"x"}, nil); err != nil {
 				b.Fatal(err)
 			}
-			defer r.Stop(context.WithoutCancel(b.Context()))
-			c, err := db.NewJobClient(&river.Config{FetchCooldown: time.Millisecond}) // as package store inserts
-			if err != nil {
-				b.Fatal(err)
-			}
-			var total time.Duration
-			for b.Loop() {
-				from := time.Now()
-				if _, err := c.Insert(b.Context(), known{"x"}, nil); err != nil {
-					b.Fatal(err)
-				}
-				total += (<-worked).Sub(from)
-			}
-			b.ReportMetric(float64(total.Milliseconds())/float64(b.N), "ms/job")
-		})
-	}
+			total += (<-worked).Sub(from)
+		}
+		b.ReportMetric(float64(total.Milliseconds())/float64(b.N), "ms/job")
+	})
 }

@@ -11,13 +11,6 @@ import (
 
 const benchCalls = 100_000
 
-// benchOn runs a benchmark on both databases. PostgreSQL runs without fsync, as in tests; SQLite with synchronous=FULL.
-func benchOn(b *testing.B, run func(b *testing.B, db *store.DB)) {
-	b.Helper()
-	b.Run("SQLite", func(b *testing.B) { run(b, storetest.OpenSQLite(b)) })
-	b.Run("PostgreSQL", func(b *testing.B) { run(b, storetest.OpenPostgreSQL(b)) })
-}
-
 // fill stores benchCalls calls of accounts in one state, a thousand of each second.
 func fill(b *testing.B, db *store.DB, accounts []storetest.Account, state talkstack.CallState, status talkstack.CallStatus) {
 	b.Helper()
@@ -46,7 +39,7 @@ func fill(b *testing.B, db *store.DB, accounts []storetest.Account, state talkst
 
 // BenchmarkClaim claims 50 calls of 10 projects with 100,000 queued ones, and gives them back outside the measurement.
 func BenchmarkClaim(b *testing.B) {
-	benchOn(b, func(b *testing.B, db *store.DB) {
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
 		b.Helper()
 		var accounts []storetest.Account
 		for range 10 {
@@ -73,7 +66,7 @@ func BenchmarkClaim(b *testing.B) {
 
 // BenchmarkIdleClaim is what a node with nothing to do asks once a second.
 func BenchmarkIdleClaim(b *testing.B) {
-	benchOn(b, func(b *testing.B, db *store.DB) {
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
 		b.Helper()
 		storetest.NewAccount(b, db, 50)
 		node := talkstack.NewNodeID()
@@ -87,7 +80,7 @@ func BenchmarkIdleClaim(b *testing.B) {
 
 // BenchmarkCall takes one call from its placing to its end: place, claim, dialing, ringing, answered, one turn, end.
 func BenchmarkCall(b *testing.B) {
-	benchOn(b, func(b *testing.B, db *store.DB) {
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
 		b.Helper()
 		ctx := b.Context()
 		a := storetest.NewAccount(b, db, 50)
@@ -117,7 +110,7 @@ func BenchmarkCall(b *testing.B) {
 
 // BenchmarkAPIKey is what each authenticated request asks first.
 func BenchmarkAPIKey(b *testing.B) {
-	benchOn(b, func(b *testing.B, db *store.DB) {
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
 		b.Helper()
 		a := storetest.NewAccount(b, db, 50)
 		if err := db.SetAPIKey(b.Context(), a.User.ID, "digest"); err != nil {

@@ -84,7 +84,7 @@ func fillHistory(b *testing.B, db *store.DB, a storetest.Account, n int) {
 
 // BenchmarkCallHistory reads a page of 20 for each filter, and reports the 99th percentile.
 func BenchmarkCallHistory(b *testing.B) {
-	benchOn(b, func(b *testing.B, db *store.DB) {
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
 		b.Helper()
 		n := historyCalls(b)
 		a := storetest.NewAccount(b, db, 50)

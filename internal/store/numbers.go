@@ -7,14 +7,10 @@ import (
 	"talkstack/internal/store/query"
 )
 
-// AssignNumber gives an E.164 number to an agent of the user's project. It moves a number that the account has elsewhere;
-// one of another account is a conflict. Without an agent the project's active agent answers it.
-func (db *DB) AssignNumber(ctx context.Context, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID, e164 string) (talkstack.Number, error) {
-	return db.AddNumber(ctx, talkstack.Number{UserID: user, ProjectID: project, AgentID: agent, E164: e164})
-}
-
-// AddNumber is AssignNumber with an id for a number that the account does not have yet; an empty one is made up.
-func (db *DB) AddNumber(ctx context.Context, n talkstack.Number) (talkstack.Number, error) {
+// AssignNumber gives an E.164 number to an agent of the user's project, and returns it as stored. A number that the account
+// has elsewhere is moved and keeps its id; a new one has n's, or one that is made up when that is empty. One of another
+// account is a conflict. Without an agent the project's active agent answers it.
+func (db *DB) AssignNumber(ctx context.Context, n talkstack.Number) (talkstack.Number, error) {
 	var stored talkstack.Number
 	err := db.transact(ctx, "assign a number", func(q *tx) (err error) {
 		if err := placeFor(ctx, q, n); err != nil {

@@ -52,25 +52,20 @@ func TestAHangingReceiverHoldsUpNobody(t *testing.T) {
 
 // BenchmarkDeliver is one message from its insertion to the note of its delivery, with all jobs worked.
 func BenchmarkDeliver(b *testing.B) {
-	for _, engine := range []struct {
-		name string
-		open func(t testing.TB) *store.DB
-	}{{"SQLite", storetest.OpenSQLite}, {"PostgreSQL", storetest.OpenPostgreSQL}} {
-		b.Run(engine.name, func(b *testing.B) {
-			db := engine.open(b)
-			r := newReceiver(b)
-			a := account(b, db, r.URL)
-			start(b, db, newWorker(db, nil))
-			b.ResetTimer()
-			for range b.N {
-				if _, err := db.TestWebhook(b.Context(), a.User.ID, a.Project.ID, talkstack.NewDeliveryID()); err != nil {
-					b.Fatal(err)
-				}
+	storetest.BenchmarkOnEach(b, func(b *testing.B, db *store.DB) {
+		b.Helper()
+		r := newReceiver(b)
+		a := account(b, db, r.URL)
+		start(b, db, newWorker(db, nil))
+		b.ResetTimer()
+		for range b.N {
+			if _, err := db.TestWebhook(b.Context(), a.User.ID, a.Project.ID, talkstack.NewDeliveryID()); err != nil {
+				b.Fatal(err)
 			}
-			for range b.N {
-				<-r.each
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
-		})
-	}
+		}
+		for range b.N {
+			<-r.each
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+	})
 }

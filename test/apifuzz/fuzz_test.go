@@ -50,7 +50,7 @@ func fuzz(t *testing.T, database string) {
 	}
 	t.Logf("seed %d", number)
 	g.Rand = rand.New(rand.NewPCG(number, 0))
-	text := download(t, s.URL()+"/openapi.json")
+	text := program.Download(t, s.URL()+"/openapi.json")
 	var err error
 	if g.doc, err = parse(text); err != nil {
 		t.Fatal(err)
@@ -177,24 +177,6 @@ func start(t *testing.T, database, crm string) *server.Server {
 		s.Stop(ctx)
 	})
 	return s
-}
-
-func download(t *testing.T, address string) []byte {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatal(resp.Status, err)
-	}
-	return text
 }
 
 func validatorOf(t *testing.T, text []byte) validator.Validator {

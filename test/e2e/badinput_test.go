@@ -22,6 +22,7 @@ import (
 	"talkstack/internal/media"
 	"talkstack/internal/media/g711"
 	"talkstack/internal/phonetest"
+	"talkstack/test/program"
 )
 
 // TestBadInput sends the real doors what nobody should send them.
@@ -118,7 +119,7 @@ func testFloods(t *testing.T, s *system, ports config.PortRange) {
 	expect(t, sc.call, talkstack.StatusCompleted, talkstack.PartyAgent, talkstack.EndAgentHangup)
 	wantWords(t, "the phone heard", sc.heard(), "good morning", "cake", "butter", "sugar", "eggs", "name")
 	wantWords(t, "the caller in the transcript", sc.stored(talkstack.RoleUser), "yes", "smith")
-	left := leftChannel(t, fetch(t, sc.call.Recording))
+	left := leftChannel(t, program.Download(t, sc.call.Recording))
 	// A frame or two may be concealed when the processors are busy with recognition; a stream that was taken over, or
 	// mixed with another, would leave hardly any as they were.
 	came, all, strange := through(spoken, left)
@@ -126,7 +127,7 @@ func testFloods(t *testing.T, s *system, ports config.PortRange) {
 	if came*10 < all*9 || strange*10 > all {
 		t.Error("the caller's audio was changed on its way")
 	}
-	metrics := string(fetch(t, s.URL()+"/metrics"))
+	metrics := string(program.Download(t, s.URL()+"/metrics"))
 	for _, name := range []string{"sip_malformed_total", "sip_unmatched_total"} {
 		if counted := metric(t, metrics, "talkstack_"+name); counted == 0 {
 			t.Errorf("%s is 0: what was dropped was not counted", name)

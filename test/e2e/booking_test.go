@@ -15,6 +15,7 @@ import (
 	"talkstack/internal/media"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/provider/local"
+	"talkstack/test/program"
 )
 
 // TestBooking is the main job on real input: a person calls nobody knows how to answer but by listening. Every slot
@@ -54,7 +55,7 @@ func TestBooking(t *testing.T) {
 		}
 	}
 
-	wav, err := media.ReadWAV(bytes.NewReader(fetch(t, call.Recording)))
+	wav, err := media.ReadWAV(bytes.NewReader(program.Download(t, call.Recording)))
 	if err != nil {
 		t.Fatal(err)
 	}

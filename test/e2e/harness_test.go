@@ -157,25 +157,6 @@ func (s *system) patchAgent(t testing.TB, change map[string]any) {
 	s.ask(t, http.MethodPatch, "/v1/agents/"+string(s.demo.AgentID), change, nil)
 }
 
-// fetch downloads a link without credentials, as a browser would.
-func fetch(t testing.TB, url string) []byte {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %s, %v", url, resp.Status, err)
-	}
-	return b
-}
-
 func expect(t testing.TB, c client.V1Call, status talkstack.CallStatus, party talkstack.Party, code talkstack.EndCode) {
 	t.Helper()
 	if c.EndReason == nil {

@@ -16,6 +16,7 @@ import (
 	"talkstack/client"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/sip"
+	"talkstack/test/program"
 )
 
 // TestInbound dials the server as a caller does. It has one line, so that the second caller finds it taken.
@@ -44,7 +45,7 @@ func TestInbound(t *testing.T) {
 			t.Errorf("the slots are %v, want date %s and name Anna Smith", slots, want)
 		}
 		wantWords(t, "the caller in the transcript", sc.stored(talkstack.RoleUser), "thursday", "smith")
-		if wav := fetch(t, sc.call.Recording); len(wav) < 44+5*8000*4 {
+		if wav := program.Download(t, sc.call.Recording); len(wav) < 44+5*8000*4 {
 			t.Errorf("the recording has %d bytes, want at least 5 seconds", len(wav))
 		}
 	})
@@ -106,7 +107,7 @@ func (s *system) dial(t *testing.T, number string, p party) scene {
 // idle waits until the last line is free: a call leaves it just after its end was stored.
 func (s *system) idle(t testing.TB) {
 	t.Helper()
-	for !strings.Contains(string(fetch(t, s.URL()+"/metrics")), "\ntalkstack_calls_live 0\n") {
+	for !strings.Contains(string(program.Download(t, s.URL()+"/metrics")), "\ntalkstack_calls_live 0\n") {
 		if t.Context().Err() != nil {
 			t.Fatal("a line was not freed")
 		}

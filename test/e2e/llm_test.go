@@ -17,6 +17,7 @@ import (
 	"talkstack/internal/config"
 	"talkstack/internal/media"
 	"talkstack/internal/phonetest"
+	"talkstack/test/program"
 )
 
 // message is a chat message on the wire of the OpenAI API.
@@ -206,7 +207,7 @@ func TestLanguageModel(t *testing.T) {
 // sounds reports whether a channel of a recording holds speech where a turn says so.
 func sounds(t testing.TB, url string, channel int, turn client.Turn) bool {
 	t.Helper()
-	wav, err := media.ReadWAV(bytes.NewReader(fetch(t, url)))
+	wav, err := media.ReadWAV(bytes.NewReader(program.Download(t, url)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 
 	"talkstack"
 	"talkstack/client"
-	"talkstack/internal/media/rtp"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/provider/local"
 	"talkstack/internal/server"
@@ -30,29 +28,17 @@ func carrier(t testing.TB, talk time.Duration) *phonetest.Phone {
 		t.Fatal(err)
 	}
 	t.Cleanup(espeak.Close)
-	phone := phonetest.New(phonetest.Config{
-		Addr: "127.0.0.1:0", Ports: rtp.NewPorts(40000, 44999), Log: slog.New(slog.DiscardHandler),
-		Speech: phonetest.Speech{
-			Speak: espeak.Speak, Voice: espeak.Voices()[0],
-			NewDetector: func(int) phonetest.Detector { return vad.NewEnergy() },
-		},
-	})
-	phone.On("", func(ctx context.Context, r *phonetest.Ringing) error {
+	speech := phonetest.Speech{
+		Speak: espeak.Speak, Voice: espeak.Voices()[0],
+		NewDetector: func(int) phonetest.Detector { return vad.NewEnergy() },
+	}
+	return program.Phone(t, speech, func(ctx context.Context, r *phonetest.Ringing) error {
 		line, err := r.Answer(ctx)
 		if err != nil {
 			return err
 		}
 		return line.Wait(ctx, talk+time.Duration(rand.Int64N(int64(talk))))
 	})
-	if err := phone.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		phone.Stop(ctx)
-	})
-	return phone
 }
 
 // process is the program as its users run it.
@@ -156,23 +142,13 @@ func TestDrain(t *testing.T) {
 	phone := carrier(t, 2*time.Second)
 	trunk := "sip:" + phone.Addr().String()
 	p := launch(t, bin, dataDir, trunk)
-	api, demo := p.client(t, dataDir)
-	made, err := api.MakeCall(t.Context(), client.MakeCallRequest{Number: "+14155550148", ProjectID: demo.ProjectID, AgentID: demo.AgentID})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sid := made.CallID
-	for c := (client.V1Call{}); c.Status != talkstack.StatusInProgress; {
-		if c, err = api.V1().GetCall(t.Context(), sid); err != nil || c.Status.Final() {
-			t.Fatalf("call is %s: %v", c.Status, err)
-		}
-	}
+	sid := p.liveCall(t, dataDir)
 	p.Signal(t, syscall.SIGTERM)
 	if err := p.Wait(); err != nil {
 		t.Fatalf("the server did not exit cleanly: %v", err)
 	}
 	p = launch(t, bin, dataDir, trunk)
-	api, _ = p.client(t, dataDir)
+	api, _ := p.client(t, dataDir)
 	c, err := api.V1().GetCall(t.Context(), sid)
 	if err != nil {
 		t.Fatal(err)

@@ -3,13 +3,11 @@ package kill
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
-	"talkstack/internal/media/rtp"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/store/storetest"
 	"talkstack/test/program"
@@ -32,7 +30,7 @@ func BenchmarkOutboundCalls(b *testing.B) {
 						return line.Wait(ctx, 100*time.Millisecond)
 					}
 				}
-				phone := quickPhone(b, behaviour)
+				phone := program.Phone(b, deaf(), behaviour)
 				var more []string
 				if engine == "postgresql" {
 					more = append(more, "TALKSTACK_DATABASE_URL="+storetest.PostgreSQL(b))
@@ -56,23 +54,6 @@ func BenchmarkOutboundCalls(b *testing.B) {
 }
 
 const burst = 1000
-
-func quickPhone(b *testing.B, behaviour phonetest.Behaviour) *phonetest.Phone {
-	b.Helper()
-	phone := phonetest.New(phonetest.Config{
-		Addr: "127.0.0.1:0", Ports: rtp.NewPorts(40000, 43999), Log: slog.New(slog.DiscardHandler), Speech: deaf(),
-	})
-	phone.On("", behaviour)
-	if err := phone.Start(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		phone.Stop(ctx)
-	})
-	return phone
-}
 
 // placeAndWait returns when all of a burst's legs are over.
 func placeAndWait(b *testing.B, customer *api, phone *phonetest.Phone, p project) time.Duration {

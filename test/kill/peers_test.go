@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -13,19 +12,16 @@ import (
 	"time"
 
 	"talkstack"
-	"talkstack/internal/media/rtp"
 	"talkstack/internal/phonetest"
 	"talkstack/internal/vad"
+	"talkstack/test/program"
 )
 
 // farEnd is the phone that all calls reach. Most are answered and hung up within half a second, some are busy or
 // declined.
 func farEnd(t testing.TB) *phonetest.Phone {
 	t.Helper()
-	phone := phonetest.New(phonetest.Config{
-		Addr: "127.0.0.1:0", Ports: rtp.NewPorts(40000, 43999), Log: slog.New(slog.DiscardHandler), Speech: deaf(),
-	})
-	phone.On("", func(ctx context.Context, r *phonetest.Ringing) error {
+	return program.Phone(t, deaf(), func(ctx context.Context, r *phonetest.Ringing) error {
 		switch rand.IntN(20) {
 		case 0:
 			return phonetest.Busy(ctx, r)
@@ -39,15 +35,6 @@ func farEnd(t testing.TB) *phonetest.Phone {
 		}
 		return line.Wait(ctx, time.Duration(100+rand.IntN(400))*time.Millisecond)
 	})
-	if err := phone.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		phone.Stop(ctx)
-	})
-	return phone
 }
 
 // deaf is for a phone that says nothing and understands nothing.

@@ -1,5 +1,5 @@
-// Package program runs the real program as another process, as its users do, for the tests that kill it. What the
-// program is asked to do, and what must have come of it, is theirs.
+// Package program runs the real program as another process, as its users do, for the tests that kill it, and a phone that
+// outlives it. What the program is asked to do, and what must have come of it, is theirs.
 package program
 
 import (

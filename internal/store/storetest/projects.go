@@ -78,7 +78,7 @@ func testDeleteProject(t *testing.T, db *store.DB) {
 	wantCode(t, err, talkstack.CodeNotFound)
 
 	other := NewAccount(t, db, 5)
-	got[talkstack.Number](t)(db.AssignNumber(ctx, other.User.ID, other.Project.ID, "", a.Number.E164)) // the number is free
+	got[talkstack.Number](t)(assign(ctx, db, other.User.ID, other.Project.ID, "", a.Number.E164)) // the number is free
 }
 
 func testActiveAgent(t *testing.T, db *store.DB) {
@@ -235,18 +235,18 @@ func testNumbers(t *testing.T, db *store.DB) {
 	equal(t, "by number", got[talkstack.Number](t)(db.NumberByE164(ctx, a.Number.E164)), a.Number)
 
 	second := got[talkstack.Project](t)(db.CreateProject(ctx, talkstack.Project{UserID: a.User.ID, Name: "Second"}))
-	moved := got[talkstack.Number](t)(db.AssignNumber(ctx, a.User.ID, second.ID, "", a.Number.E164))
+	moved := got[talkstack.Number](t)(assign(ctx, db, a.User.ID, second.ID, "", a.Number.E164))
 	if moved.ID != a.Number.ID || moved.ProjectID != second.ID || moved.AgentID != "" || moved.CreatedAt != a.Number.CreatedAt {
 		t.Errorf("moved number is %+v", moved)
 	}
-	_, err := db.AssignNumber(ctx, b.User.ID, b.Project.ID, b.Agent.ID, a.Number.E164)
+	_, err := assign(ctx, db, b.User.ID, b.Project.ID, b.Agent.ID, a.Number.E164)
 	wantCode(t, err, talkstack.CodeConflict)
 	equal(t, "after a refused move", got[talkstack.Number](t)(db.Number(ctx, a.User.ID, a.Number.ID)), moved)
-	_, err = db.AssignNumber(ctx, a.User.ID, second.ID, a.Agent.ID, "+14155550999") // the agent is in the other project
+	_, err = assign(ctx, db, a.User.ID, second.ID, a.Agent.ID, "+14155550999") // the agent is in the other project
 	wantCode(t, err, talkstack.CodeNotFound)
-	_, err = db.AssignNumber(ctx, a.User.ID, a.Project.ID, a.Agent.ID, "0123")
+	_, err = assign(ctx, db, a.User.ID, a.Project.ID, a.Agent.ID, "0123")
 	wantCode(t, err, talkstack.CodeInvalid)
-	spaced := got[talkstack.Number](t)(db.AssignNumber(ctx, a.User.ID, a.Project.ID, a.Agent.ID, "+1 (415) 555-0999"))
+	spaced := got[talkstack.Number](t)(assign(ctx, db, a.User.ID, a.Project.ID, a.Agent.ID, "+1 (415) 555-0999"))
 	if spaced.E164 != "+14155550999" {
 		t.Errorf("number is stored as %q", spaced.E164)
 	}
@@ -259,7 +259,7 @@ func testRouteInbound(t *testing.T, db *store.DB) {
 	equal(t, "the number's own agent", agent, a.Agent)
 	_, err := db.RouteInbound(ctx, "+14155559999")
 	wantCode(t, err, talkstack.CodeNotFound)
-	got[talkstack.Number](t)(db.AssignNumber(ctx, a.User.ID, a.Project.ID, "", a.Number.E164))
+	got[talkstack.Number](t)(assign(ctx, db, a.User.ID, a.Project.ID, "", a.Number.E164))
 	_, err = db.RouteInbound(ctx, a.Number.E164) // no agent at all
 	wantCode(t, err, talkstack.CodeNotFound)
 	got[talkstack.Project](t)(db.SetActiveAgent(ctx, a.User.ID, a.Project.ID, a.Agent.ID))

@@ -222,7 +222,7 @@ func testNumberRace(t *testing.T, db *store.DB) {
 		var wg sync.WaitGroup
 		for _, a := range accounts {
 			wg.Go(func() {
-				n, err := db.AssignNumber(ctx, a.User.ID, a.Project.ID, a.Agent.ID, e164)
+				n, err := assign(ctx, db, a.User.ID, a.Project.ID, a.Agent.ID, e164)
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -299,9 +299,9 @@ func testCatalogueAudit(t *testing.T, db *store.DB) {
 	must(t, db.RemoveActiveAgent(ctx, u.ID, a.ID))
 	noted("", "", "", nil)
 
-	n := got[talkstack.Number](t)(db.AssignNumber(ctx, u.ID, p.ID, a.ID, "+15125550100"))
+	n := got[talkstack.Number](t)(assign(ctx, db, u.ID, p.ID, a.ID, "+15125550100"))
 	noted("number.assign", "number", string(n.ID), map[string]any{"e164": n.E164, "agent_id": string(a.ID)})
-	got[talkstack.Number](t)(db.AssignNumber(ctx, u.ID, p.ID, a.ID, "+15125550100"))
+	got[talkstack.Number](t)(assign(ctx, db, u.ID, p.ID, a.ID, "+15125550100"))
 	noted("", "", "", nil)
 	second := got[talkstack.Project](t)(db.CreateProject(ctx, talkstack.Project{UserID: u.ID, Name: "Second"}))
 	noted("project.create", "project", string(second.ID), nil)

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -219,6 +220,21 @@ func NewAccount(t testing.TB, db *store.DB, maxCalls int) Account {
 	}
 	a.Number = numbers[0]
 	return a
+}
+
+// BenchmarkOnEach runs a benchmark on both databases. PostgreSQL runs without fsync, as in tests; SQLite with
+// synchronous=FULL.
+func BenchmarkOnEach(b *testing.B, run func(b *testing.B, db *store.DB)) {
+	b.Helper()
+	b.Run("SQLite", func(b *testing.B) { run(b, OpenSQLite(b)) })
+	b.Run("PostgreSQL", func(b *testing.B) { run(b, OpenPostgreSQL(b)) })
+}
+
+// assign gives a number to an agent.
+func assign(
+	ctx context.Context, db *store.DB, user talkstack.UserID, project talkstack.ProjectID, agent talkstack.AgentID, e164 string,
+) (talkstack.Number, error) {
+	return db.AssignNumber(ctx, talkstack.Number{UserID: user, ProjectID: project, AgentID: agent, E164: e164})
 }
 
 // Place stores so many queued calls of an account.

@@ -120,9 +120,9 @@ func personalMethods(t *testing.T, db *store.DB, mine Account) map[string]func(i
 			return err
 		},
 		"ReleaseNumber": func(id ids) error { return db.ReleaseNumber(ctx, me, id.number) },
-		"AssignNumber":  func(id ids) error { _, err := db.AssignNumber(ctx, me, id.project, "", "+14155550777"); return err },
+		"AssignNumber":  func(id ids) error { _, err := assign(ctx, db, me, id.project, "", "+14155550777"); return err },
 		"AssignNumber 2": func(id ids) error {
-			_, err := db.AssignNumber(ctx, me, mine.Project.ID, id.agent, "+14155550777")
+			_, err := assign(ctx, db, me, mine.Project.ID, id.agent, "+14155550777")
 			return err
 		},
 		"Number": func(id ids) error { _, err := db.Number(ctx, me, id.number); return err },
